@@ -1,1 +1,1 @@
-"""TODO room."""
+"""One file an algorithm: `update(rollout)` in the order of the lecture's pseudo-code."""

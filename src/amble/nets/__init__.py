@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Actor, critic, and the distributions and normalisers that belong to them."""

@@ -1,0 +1,223 @@
+"""Unity ML-Agents' Walker as a batched environment.
+
+Order of one decision. Five times: drive gains are set from the state, MuJoCo takes a substep, drag is applied.
+After every substep the cube turns, the reward is added, falls and touched targets are noted. Unity leaves the order of the agent's and
+the academy's step open; here the five rewards of a decision are those of the five states that it leads to.
+A walker that falls inside a decision is still stepped to its end: the next episode begins with the next decision.
+Axes: B environments, D = 26 hinges, P = 16 parts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import mujoco
+import numpy as np
+from gymnasium import spaces
+from gymnasium.vector import AutoresetMode
+from jaxtyping import Bool, Float, Int
+
+from amble.envs.bodies.base import BodyVectorEnv
+from amble.envs.bodies.single import SingleBodyEnv
+from amble.envs.bodies.walker.actions import ACTION_SIZE, ActionMap
+from amble.envs.bodies.walker.drive import drive_share
+from amble.envs.bodies.walker.model import UNITY_IN_WORLD, build
+from amble.envs.bodies.walker.observation import OBSERVATION_SIZE, Observer
+from amble.envs.bodies.walker.settings import WalkerSettings
+from amble.envs.bodies.walker.signals import Rows, Signals, heading
+from amble.envs.bodies.walker.skeleton import MAY_TOUCH_GROUND, PART_ORDER
+from amble.envs.bodies.walker.task import draw_targets, look_at_target, match_velocity
+from amble.errors import AmbleError
+
+_ROOT_DOFS = 6
+_HINGES = slice(7, None)  # in qpos and qpos_spring, behind the root
+_CURRENT = mujoco.mjtStage.mjSTAGE_VEL.value
+
+
+class WalkerVectorEnv(BodyVectorEnv):
+    """B Walkers, each on a platform of its own. See `WalkerSettings` for every keyword argument."""
+
+    camera = "follow"
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        render_mode: str | None = None,
+        threads: int = 0,
+        autoreset_mode: AutoresetMode = AutoresetMode.SAME_STEP,
+        **settings: Any,
+    ):
+        """Build the bodies; `settings` are the fields of `WalkerSettings`."""
+        self.settings = s = WalkerSettings.from_kwargs(settings)
+        self.metadata = {**self.metadata, "render_fps": round(1 / s.decision_seconds)}
+        super().__init__(
+            build(s),
+            num_envs,
+            single_observation_space=spaces.Box(-np.inf, np.inf, (OBSERVATION_SIZE,), np.float32),
+            single_action_space=spaces.Box(-1.0, 1.0, (ACTION_SIZE,), np.float32),
+            time_limit=max(1, s.max_substeps // s.substeps),
+            render_mode=render_mode,
+            threads=threads,
+            autoreset_mode=autoreset_mode,
+        )
+        batch, model = self.batch, self.model
+        self._qpos, self._qvel = batch.bind("qpos"), batch.bind("qvel")
+        self._stiffness, self._damping = batch.expand("jnt_stiffness"), batch.expand("dof_damping")
+        self._spring_target = batch.expand("qpos_spring")
+        self._marker = batch.bind("mocap_pos")
+        self.signals = signals = Signals(batch)
+        self._observer = Observer(self.signals)
+        self._must_not_touch = np.array([part not in MAY_TOUCH_GROUND for part in self.signals.names])
+        self._actions = ActionMap(model, s.max_force)
+        self._turning_dof = np.array([model.body(signals.names[i]).dofadr[0] - _ROOT_DOFS for i in signals.turning])
+        self._nominal = {
+            name: np.array(getattr(model, name)) for name in ("body_mass", "body_inertia", "geom_friction")
+        }
+
+        shape = (num_envs,)
+        self.goal_speed: Float[np.ndarray, "B"] = np.ones(shape)
+        self.goal_forward: Float[np.ndarray, "B 2"] = np.zeros((*shape, 2))
+        self.target: Float[np.ndarray, "B 3"] = np.zeros((*shape, 3))
+        self.contact: Bool[np.ndarray, "B P"] = np.zeros((*shape, len(PART_ORDER)), bool)
+        self._force_limit: Float[np.ndarray, "B D"] = np.zeros((*shape, len(self._actions.low)))
+        self._cube_position: Float[np.ndarray, "B 3"] = np.zeros((*shape, 3))
+        self._target_height = s.skeleton.target_size / 2
+        self._target_radius = s.target_radius or s.skeleton.target_radius
+        self._touch_reach = 1.1 * (s.skeleton.start_height + s.skeleton.target_size)
+        self._targets_placed = False
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float[np.ndarray, "B O"], dict[str, Any]]:
+        """Begin new episodes. Targets stay where they are, as in Unity, unless a seed asks for new ones."""
+        if seed is not None:
+            self._targets_placed = False
+        return super().reset(seed=seed, options=options)
+
+    # The hooks of a body.
+
+    def _reset_bodies(self, ids: Int[np.ndarray, "n"]) -> None:
+        rng, s = self.np_random, self.settings
+        if not self._targets_placed:
+            self._move_targets(np.arange(self.num_envs))
+            self._targets_placed = True
+        if s.randomize:
+            self._randomize(ids)
+        yaw = rng.uniform(0.0, 2 * np.pi, len(ids)) if s.random_yaw else np.zeros(len(ids))
+        self._qpos[ids] = self.model.qpos0
+        self._qpos[ids, 3:7] = _turned(yaw)
+        self._qvel[ids] = 0.0
+        self._force_limit[ids] = 0.0
+        self.goal_speed[ids] = rng.uniform(*s.target_speed_range, len(ids))
+        self.batch.forward(ids, _CURRENT)
+        self._cube_position[ids] = hips = self.signals.hips_position(ids)
+        self.goal_forward[ids] = heading(self.target[ids] - hips)
+        self.contact[ids] = False
+
+    def _advance(
+        self, actions: Float[np.ndarray, "B A"]
+    ) -> tuple[Float[np.ndarray, "B"], Bool[np.ndarray, "B"], Bool[np.ndarray, "B"]]:
+        s = self.settings
+        target = self._actions.targets(actions)
+        self._force_limit[:] = self._actions.force_limits(actions)
+        self._spring_target[:, _HINGES] = target
+        reward = np.zeros(self.num_envs)
+        fallen = np.zeros(self.num_envs, bool)
+        kept = 1.0 - s.drag * s.timestep
+        for substep in range(s.substeps):
+            share = drive_share(
+                target - self._qpos[:, _HINGES],
+                self._qvel[:, _ROOT_DOFS:],
+                self._force_limit,
+                spring=s.spring,
+                damper=s.damper,
+            )
+            np.multiply(share, s.spring, out=self._stiffness[:, 1:])
+            np.multiply(share, s.damper, out=self._damping[:, _ROOT_DOFS:])
+            self.batch.step()
+            self._qvel *= kept
+            if substep > 0:  # MuJoCo's derived fields now describe the state that this substep began from
+                self._account(reward, fallen)
+        self.batch.forward(stage=_CURRENT)
+        self._account(reward, fallen)
+        self._check_reward(reward)
+        reward[fallen] = s.fall_reward
+        return reward, fallen, np.zeros(self.num_envs, bool)
+
+    def _observe(self, rows: Rows, out: Float[np.ndarray, "n O"]) -> None:
+        self._observer.observe(
+            rows,
+            goal_forward=self.goal_forward[rows],
+            goal_speed=self.goal_speed[rows],
+            target=self.target[rows],
+            contact=self.contact[rows],
+            strength=self._force_limit[rows][:, self._turning_dof] / self.settings.max_force,
+            out=out,
+        )
+
+    # What happens after every substep.
+
+    def _account(self, reward: Float[np.ndarray, "B"], fallen: Bool[np.ndarray, "B"]) -> None:
+        """Turn the cubes, add the reward of the state the signals show, note falls and touched targets."""
+        signals = self.signals
+        self.goal_forward[:] = heading(self.target - self._cube_position)  # from the cube's previous place
+        self._cube_position[:] = signals.hips_position()
+
+        goal = np.zeros((self.num_envs, 3))
+        np.multiply(self.goal_forward, self.goal_speed[:, None], out=goal[:, :2])
+        matched = match_velocity(signals.mean_velocity(), goal, self.goal_speed)
+        reward += matched * look_at_target(signals.head_forward(), self.goal_forward)
+
+        np.less_equal(signals.clearances(), self.settings.contact_offset, out=self.contact)
+        fallen |= (self.contact & self._must_not_touch).any(axis=1)
+
+        offset = self.target[:, :2] - self._cube_position[:, :2]
+        near = np.flatnonzero(np.square(offset).sum(axis=1) < self._touch_reach**2)
+        if len(near):
+            touching = signals.near_box(near, self.target[near], self._target_height)
+            if touching.any():
+                self._move_targets(near[touching])
+
+    def _move_targets(self, ids: Int[np.ndarray, "n"]) -> None:
+        self.target[ids] = draw_targets(self.np_random, len(ids), self._target_radius, self._target_height)
+        self._marker[ids, 0] = self.target[ids]
+
+    def _randomize(self, ids: Int[np.ndarray, "n"]) -> None:
+        """Draw this episode's masses, friction and gravity, as factors on the nominal ones."""
+        rng, ranges, batch = self.np_random, self.settings.randomize, self.batch
+        factors = {name: rng.uniform(*ranges[name], len(ids)) for name in sorted(ranges)}
+        if "mass" in factors:
+            factor = factors["mass"][:, None]
+            batch.expand("body_mass")[ids] = self._nominal["body_mass"] * factor
+            batch.expand("body_inertia")[ids] = self._nominal["body_inertia"] * factor[:, None]
+        if "friction" in factors:
+            friction = batch.expand("geom_friction")
+            friction[ids] = self._nominal["geom_friction"] * factors["friction"][:, None, None]
+        if "gravity" in factors:
+            batch.expand("opt.gravity")[ids, 2] = -self.settings.gravity * factors["gravity"]
+        if "mass" in factors:
+            batch.set_const(ids)
+
+    def _check_reward(self, reward: Float[np.ndarray, "B"]) -> None:
+        if np.isfinite(reward).all():
+            return
+        index = int(np.flatnonzero(~np.isfinite(reward))[0])
+        raise AmbleError(
+            f"Walker: environment {index} has the reward {reward[index]} at decision {self.steps[index]} of its "
+            "episode; every reward must be finite. The physics has diverged: check the settings that were changed."
+        )
+
+
+class WalkerEnv(SingleBodyEnv):
+    """One Walker as an ordinary `gymnasium.Env`; the same keyword arguments."""
+
+    vector_class = WalkerVectorEnv
+
+
+def _turned(yaw: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n 4"]:
+    """The start orientation (w, x, y, z) of the hips, turned by `yaw` radians about the world's z."""
+    c, s = np.cos(yaw / 2), np.sin(yaw / 2)
+    w, x, y, z = UNITY_IN_WORLD
+    # (c, 0, 0, s) · (w, x, y, z)
+    return np.stack([c * w - s * z, c * x - s * y, c * y + s * x, c * z + s * w], axis=1)

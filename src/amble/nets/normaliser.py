@@ -1,0 +1,51 @@
+"""Running normalisation of observations and returns. Axes: F features."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from amble.maths.statistics import merge_moments
+
+
+class RunningMoments(nn.Module):
+    """Count, mean and variance of every sample ever given, kept in float64 with the parameters."""
+
+    def __init__(self, features: int):
+        super().__init__()
+        self.register_buffer("count", torch.zeros((), dtype=torch.float64))
+        self.register_buffer("mean", torch.zeros(features, dtype=torch.float64))
+        self.register_buffer("variance", torch.ones(features, dtype=torch.float64))
+        self.count: Tensor
+        self.mean: Tensor
+        self.variance: Tensor
+
+    @torch.no_grad()
+    def update(self, x: Float[Tensor, "*n F"]) -> None:
+        """Take in samples; those with a number that is not finite are left out, so the moments stay finite."""
+        flat = x.reshape(-1, x.shape[-1]).double()
+        finite = torch.isfinite(flat).all(dim=1)
+        if not finite.all():
+            flat = flat[finite]
+        if len(flat) == 0:
+            return
+        new = (float(len(flat)), flat.mean(dim=0), flat.var(dim=0, correction=0))
+        count, mean, variance = merge_moments(float(self.count), self.mean, self.variance, *new)
+        self.count.fill_(count)
+        self.mean.copy_(mean)
+        self.variance.copy_(variance)
+
+
+class Normaliser(RunningMoments):
+    """(x - mean) / std, clipped to ±limit; leaves x alone before its first update."""
+
+    def __init__(self, features: int, limit: float = 5.0):
+        super().__init__(features)
+        self.limit = limit
+
+    def forward(self, x: Float[Tensor, "*n F"]) -> Float[Tensor, "*n F"]:
+        """Normalise with the moments as they stand; never changes them."""
+        std = torch.sqrt(self.variance.clamp(min=1e-8))
+        scaled = (x - self.mean.to(x.dtype)) / std.to(x.dtype)
+        return scaled.clamp(-self.limit, self.limit)
