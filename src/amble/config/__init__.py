@@ -1,1 +1,36 @@
-"""TODO room."""
+"""The run file: frozen settings with ML-Agents' names, read strictly and written out resolved.
+
+Start with `load_run`; `RunConfig` is what every other room receives.
+"""
+
+from amble.config.behavior import BehaviorSettings
+from amble.config.catalogue import Preset, list_presets
+from amble.config.hyperparameters import Hyperparameters
+from amble.config.load import load_run, run_from_env
+from amble.config.network import NetworkSettings
+from amble.config.overrides import Override
+from amble.config.rewards import ExtrinsicReward, RewardSignals
+from amble.config.run import RunConfig
+from amble.config.surroundings import CheckpointSettings, EngineSettings, EnvSettings, TorchSettings
+from amble.config.trainers import TRAINERS
+from amble.config.yaml_writer import to_yaml
+
+__all__ = [
+    "TRAINERS",
+    "BehaviorSettings",
+    "CheckpointSettings",
+    "EngineSettings",
+    "EnvSettings",
+    "ExtrinsicReward",
+    "Hyperparameters",
+    "NetworkSettings",
+    "Override",
+    "Preset",
+    "RewardSignals",
+    "RunConfig",
+    "TorchSettings",
+    "list_presets",
+    "load_run",
+    "run_from_env",
+    "to_yaml",
+]

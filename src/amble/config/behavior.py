@@ -1,0 +1,90 @@
+"""One behaviour of the run file: who learns, for how long, with what."""
+
+from typing import Annotated, Any, cast
+
+from pydantic import AfterValidator, Field, model_validator
+
+from amble.config.base import Count, Flag, Settings, Unsupported, UnsupportedFlag
+from amble.config.hyperparameters import Hyperparameters
+from amble.config.network import NetworkSettings
+from amble.config.rewards import RewardSignals
+from amble.config.trainers import known_trainer
+
+_MAX_STEPS = 500_000
+_KEEP_CHECKPOINTS = 5
+
+
+def _hyperparameters() -> Hyperparameters:
+    return Hyperparameters.model_validate({})
+
+
+class BehaviorSettings(Settings):
+    """ML-Agents' settings of one behaviour, with its names and its defaults."""
+
+    trainer_type: Annotated[str, AfterValidator(known_trainer)] = Field(
+        default="ppo", description="The algorithm, one of `amble.config.TRAINERS`."
+    )
+    hyperparameters: Hyperparameters = Field(
+        default_factory=_hyperparameters, description="What the update does with a rollout."
+    )
+    network_settings: NetworkSettings = Field(
+        default_factory=NetworkSettings, description="The shape of actor and critic."
+    )
+    reward_signals: RewardSignals = Field(
+        default_factory=RewardSignals, description="Which rewards the advantage is made of."
+    )
+    max_steps: Count = Field(
+        default=_MAX_STEPS,
+        description="Length of the run (env steps = decisions of all environments together). Usual: 5e5 "
+        "to 3e7. It is also the end of every linear schedule, so too large keeps the learning "
+        "rate high throughout.",
+    )
+    time_horizon: Count = Field(
+        default=64,
+        description="Decisions of one environment before its trajectory is cut and bootstrapped from V. "
+        "Usual: 32-2048. Too short: the critic's bias rules; too long: high variance, stale "
+        "first samples.",
+    )
+    summary_freq: Count = Field(
+        default=50_000,
+        description="Env steps between two lines of progress on screen and in TensorBoard. Small: a flood of "
+        "lines.",
+    )
+    keep_checkpoints: Count = Field(
+        default=_KEEP_CHECKPOINTS,
+        description="Checkpoints kept, older ones are deleted (count). Large: disk space.",
+    )
+    checkpoint_interval: Count = Field(
+        default=500_000,
+        description="Env steps between two checkpoints. Small: time spent writing; large: much lost in a "
+        "crash.",
+    )
+    even_checkpoints: Flag = Field(
+        default=False,
+        description="Sets checkpoint_interval to max_steps / keep_checkpoints when the file is read.",
+    )
+    init_path: Unsupported = Field(
+        default=None, description="A .pt file of ML-Agents to start from. Not supported yet."
+    )
+    threaded: UnsupportedFlag = Field(
+        default=False, description="Collect while updating (samples one policy old). Only false exists here."
+    )
+    behavioral_cloning: Unsupported = Field(
+        default=None, description="Imitation of demonstrations. Not supported yet."
+    )
+    self_play: Unsupported = Field(default=None, description="Play against past selves. Not supported yet.")
+    framework: str | None = Field(default=None, description="Deprecated in ML-Agents; no effect.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _space_checkpoints(cls, given: object) -> object:
+        if not isinstance(given, dict):
+            return given
+        settings = cast("dict[str, Any]", given)
+        if settings.get("even_checkpoints") is not True:
+            return settings
+        steps = settings.get("max_steps", _MAX_STEPS)
+        kept = settings.get("keep_checkpoints", _KEEP_CHECKPOINTS)
+        if not (isinstance(steps, int | float) and isinstance(kept, int | float) and kept >= 1):
+            return settings  # the fields' own validation says what is wrong
+        return {**settings, "checkpoint_interval": max(1, int(steps // kept))}

@@ -1,0 +1,25 @@
+"""The run files that come with the package."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+_FOLDER = Path(__file__).parent / "presets"
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A shipped run file: its name on the command line, what it is for, and where it is."""
+
+    name: str
+    description: str
+    path: Path
+
+
+def list_presets() -> list[Preset]:
+    """All presets, by name. The description is the comment a preset starts with."""
+    return [Preset(path.stem, _first_comment(path), path) for path in sorted(_FOLDER.glob("*.yaml"))]
+
+
+def _first_comment(path: Path) -> str:
+    first = path.read_text(encoding="utf-8").partition("\n")[0]
+    return first.removeprefix("#").strip() if first.startswith("#") else ""

@@ -1,0 +1,47 @@
+"""`network_settings`: the shape of actor and critic."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from amble.config.base import Count, Flag, Settings, Unsupported, UnsupportedFlag
+
+
+class NetworkSettings(Settings):
+    """Width, depth and input of the networks; actor and critic are two networks of this same shape."""
+
+    normalize: Flag = Field(
+        default=False,
+        description="Whether vector observations are standardised by running mean and variance. Off with raw "
+        "physical units: learning stalls; on with one-hot inputs: rare inputs are blown up.",
+    )
+    hidden_units: Count = Field(
+        default=128,
+        description="Width H of each hidden layer (units). Usual: 32-512. Too small: cannot express the "
+        "gait; too large: slower updates and no better return.",
+    )
+    num_layers: Count = Field(
+        default=2,
+        description="Hidden layers (count). Usual: 1-3. Too few: coarse behaviour; too many: harder to "
+        "train.",
+    )
+    vis_encode_type: Literal["simple", "nature_cnn", "resnet", "match3", "fully_connected"] = Field(
+        default="simple", description="Encoder of image observations; no effect on tasks without images."
+    )
+    goal_conditioning_type: Literal["hyper", "none"] = Field(
+        default="hyper",
+        description="How goal observations enter; no effect on tasks without them (none of ours has).",
+    )
+    deterministic: UnsupportedFlag = Field(
+        default=False,
+        description="Act on the mean while training, i.e. without exploring: only false exists here. "
+        "Evaluation always takes the mean.",
+    )
+    memory: Unsupported = Field(
+        default=None, description="A recurrent body (sequence_length, memory_size). Not supported yet."
+    )
+    activation: Literal["silu", "tanh", "relu", "elu"] = Field(
+        default="silu",
+        description="Non-linearity of the hidden layers; silu is ML-Agents' Swish. tanh saturates on "
+        "inputs that are not normalised; relu units can die at a large learning rate.",
+    )

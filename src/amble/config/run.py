@@ -1,0 +1,149 @@
+"""The whole run file as one frozen object."""
+
+from typing import Annotated, Any, cast
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from amble.config.base import Flag, Positive, Settings
+from amble.config.behavior import BehaviorSettings
+from amble.config.hyperparameters import canonical_names
+from amble.config.surroundings import CheckpointSettings, EngineSettings, EnvSettings, TorchSettings
+from amble.config.trainers import not_supported
+from amble.errors import UsageError
+
+BEHAVIOR_ENVIRONMENTS: dict[str, str] = {"Walker": "amble/Walker-v0", "3DBall": "amble/3DBall-v0"}
+"""Unity's behaviours that we have: an ML-Agents file needs no `env_id` for these."""
+
+
+def _plain_parameter(value: object) -> object:
+    if isinstance(value, dict):
+        kind = "a curriculum" if "curriculum" in value else "a sampler"
+        raise ValueError(f"is {kind}, which {not_supported()} A plain number is supported.")
+    return value
+
+
+def _merged(base: object, over: object) -> object:
+    """Deep merge: blocks are united, and where both give a value, `over` does."""
+    if not (isinstance(base, dict) and isinstance(over, dict)):
+        return over
+    base_block, over_block = cast("dict[str, Any]", base), cast("dict[str, Any]", over)
+    result = dict(base_block)
+    for key, value in over_block.items():
+        result[key] = _merged(base_block[key], value) if key in base_block else value
+    return result
+
+
+def _canonical_behavior(given: object) -> object:
+    if given is None:
+        return {}
+    if not isinstance(given, dict):
+        return given
+    behavior = cast("dict[str, Any]", given)
+    hyperparameters = behavior.get("hyperparameters")
+    if not isinstance(hyperparameters, dict):
+        return behavior
+    return {**behavior, "hyperparameters": canonical_names(cast("dict[str, Any]", hyperparameters))}
+
+
+class RunConfig(Settings):
+    """Everything a run depends on, resolved: no other room fills in a default of its own."""
+
+    behaviors: dict[str, BehaviorSettings] = Field(
+        default_factory=dict, description="The behaviours by name; a run trains exactly one."
+    )
+    default_settings: BehaviorSettings | None = Field(
+        default=None,
+        description="Merged into every behaviour when the file is read, and null from then on.",
+    )
+    env_settings: EnvSettings = Field(default_factory=EnvSettings, description="Which environment, how many.")
+    engine_settings: EngineSettings = Field(
+        default_factory=EngineSettings, description="Unity's window and clock; no effect here."
+    )
+    environment_parameters: dict[str, Annotated[float, BeforeValidator(_plain_parameter)]] = Field(
+        default_factory=dict, description="Numbers handed to the environment by name, constant over the run."
+    )
+    checkpoint_settings: CheckpointSettings = Field(
+        default_factory=CheckpointSettings, description="Where the run lives and whether it starts anew."
+    )
+    torch_settings: TorchSettings = Field(default_factory=TorchSettings, description="Where tensors live.")
+    debug: Flag = Field(default=False, description="More detail in the log.")
+    time_limit: Positive | None = Field(
+        default=None,
+        description="Wall-clock budget (seconds); the run stops cleanly when it is used up. Null: none. "
+        "Schedules do not know of it: a run cut short ends with a learning rate that has not "
+        "come down.",
+    )
+    notes: list[str] = Field(
+        default_factory=list,
+        description="Lines shown on screen when the run starts: what a reader must know.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve(cls, given: object) -> object:
+        if not isinstance(given, dict):
+            return given
+        # An empty block (`env_settings:` with nothing below) is YAML's null, and means the defaults.
+        run = {
+            key: value
+            for key, value in cast("dict[str, Any]", given).items()
+            if value is not None or key == "debug"
+        }
+        behaviors = run.get("behaviors")
+        if not isinstance(behaviors, dict):
+            return run
+        by_name = cast("dict[str, Any]", behaviors)
+        default = _canonical_behavior(run.get("default_settings"))
+        if isinstance(default, dict) and by_name:
+            run["behaviors"] = {
+                name: _merged(cast("dict[str, Any]", default), _canonical_behavior(behavior))
+                for name, behavior in by_name.items()
+            }
+            run.pop("default_settings", None)
+        return _with_environment(run, list(by_name))
+
+    @property
+    def behavior(self) -> tuple[str, BehaviorSettings]:
+        """The name and the settings of the one behaviour this run trains."""
+        if len(self.behaviors) != 1:
+            raise UsageError(one_behavior_only(list(self.behaviors)))
+        return next(iter(self.behaviors.items()))
+
+    @property
+    def env_id(self) -> str:
+        """The Gymnasium id of the environment this run trains in."""
+        if self.env_settings.env_id is None:
+            raise UsageError(no_environment(self.behavior[0]))
+        return self.env_settings.env_id
+
+
+def _with_environment(run: dict[str, Any], names: list[str]) -> dict[str, Any]:
+    """The behaviour's name decides the environment where the file leaves it open."""
+    if len(names) != 1 or names[0] not in BEHAVIOR_ENVIRONMENTS:
+        return run
+    settings = run.get("env_settings", {})
+    if not isinstance(settings, dict):
+        return run
+    block = cast("dict[str, Any]", settings)
+    if block.get("env_id") is not None:
+        return run
+    return {**run, "env_settings": {**block, "env_id": BEHAVIOR_ENVIRONMENTS[names[0]]}}
+
+
+def one_behavior_only(names: list[str]) -> str:
+    """Why a file with these behaviours cannot be trained."""
+    if not names:
+        return "`behaviors` names no behaviour; a run file needs exactly one, for example `Walker`."
+    return (
+        f"`behaviors` names {len(names)} behaviours ({', '.join(names)}); a single behaviour is supported. "
+        f"Keep one and remove the others."
+    )
+
+
+def no_environment(name: str) -> str:
+    """Why a behaviour of this name cannot be trained without an `env_id`."""
+    known = " and ".join(f"`{key}`" for key in BEHAVIOR_ENVIRONMENTS)
+    return (
+        f"behaviour `{name}` does not say which environment it lives in (only {known} are known by name); "
+        f"set `env_settings.env_id` in the file, or give `--env` with a Gymnasium id."
+    )

@@ -1,0 +1,45 @@
+"""The names a run file may hold, read off the models themselves."""
+
+from collections.abc import Iterator
+from typing import Any, get_args
+
+from pydantic import BaseModel
+
+from amble.config.behavior import BehaviorSettings
+from amble.config.run import RunConfig
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The block behind an annotation such as `Block`, `Block | None` or `dict[str, Block]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for inner in get_args(annotation):
+        model = _model_in(inner)
+        if model is not None:
+            return model
+    return None
+
+
+def names_at(path: tuple[str, ...]) -> list[str]:
+    """The keys valid below `path`, from the top of the file; none where the keys are the user's own."""
+    model: type[BaseModel] = RunConfig
+    parts = iter(path)
+    for part in parts:
+        if part not in model.model_fields:
+            return []
+        inner = _model_in(model.model_fields[part].annotation)
+        if inner is None:
+            return []
+        if part == "behaviors" and model is RunConfig and next(parts, None) is None:
+            return []
+        model = inner
+    return list(model.model_fields)
+
+
+def dotted_names(model: type[BaseModel] = BehaviorSettings, prefix: str = "") -> Iterator[str]:
+    """Every key below `model` as a dotted path: `hyperparameters`, `hyperparameters.batch_size`, …"""
+    for name, field in model.model_fields.items():
+        yield prefix + name
+        inner = _model_in(field.annotation)
+        if inner is not None and inner is not BehaviorSettings:
+            yield from dotted_names(inner, f"{prefix}{name}.")

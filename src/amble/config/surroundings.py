@@ -1,0 +1,117 @@
+"""What surrounds the learning: environment, engine, checkpoints, device."""
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from amble.config.base import Count, Flag, Plain, Settings, Unsupported, UnsupportedFlag, Whole
+
+
+def _folder_name(name: str) -> str:
+    if not name.strip() or name in {".", ".."} or re.search(r"[/\\\x00]", name):
+        raise ValueError(f"must be the name of one folder (no / or \\, not empty), but is {name!r}.")
+    return name
+
+
+def _device(name: str) -> str:
+    if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", name):
+        raise ValueError(f"must be cpu, cuda, cuda:N or mps, but is {name!r}.")
+    return name
+
+
+class EnvSettings(Settings):
+    """Which environment and how many of it; Unity's own keys are read, and refused where they matter."""
+
+    env_id: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        description="Gymnasium id, as gymnasium.make takes it (also `my_module:MyEnv-v0`). Null: the "
+        "behaviour's name decides.",
+    )
+    env_kwargs: dict[str, Plain] = Field(
+        default_factory=dict, description="Keyword arguments of the environment: numbers, texts or lists."
+    )
+    num_envs: Count | None = Field(
+        default=None,
+        description="B, environments stepped together (count); null: chosen for the environment. Usual: "
+        "8-512. Too few: per-step overhead rules; too many: T = N/B gets short and the "
+        "critic's bias rules.",
+    )
+    backend: Literal["auto", "array", "envpool", "inprocess", "workers"] = Field(
+        default="auto",
+        description="Who steps the environments. array: batched physics; envpool: its C++ pool; "
+        "inprocess: one after the other; workers: processes, for slow environments. auto "
+        "takes the fastest that fits.",
+    )
+    seed: Annotated[Whole, Field(ge=-1, lt=2**32)] = Field(
+        default=-1,
+        description="Root of all random generators; -1: drawn from 0..9999 when the file is read, and "
+        "written out.",
+    )
+    num_areas: Count = Field(default=1, description="Unity: training areas a scene. No effect here.")
+    env_path: Unsupported = Field(default=None, description="A built Unity executable. Not supported yet.")
+    env_args: Unsupported = Field(
+        default=None, description="Arguments of the Unity executable. Not supported yet."
+    )
+    base_port: Count = Field(default=5005, description="Unity: first port. No effect here.")
+    timeout_wait: Count = Field(default=60, description="Unity: seconds to wait for it. No effect here.")
+    max_lifetime_restarts: Whole = Field(default=10, description="Unity: restarts allowed. No effect here.")
+    restarts_rate_limit_n: Whole = Field(default=1, description="Unity: restarts a period. No effect here.")
+    restarts_rate_limit_period_s: Whole = Field(default=60, description="Unity: that period. No effect here.")
+
+
+class EngineSettings(Settings):
+    """Unity's window and clock. Read so that ML-Agents' files load as they stand; no effect here."""
+
+    width: Whole = Field(default=84, description="Window width (pixels). No effect here.")
+    height: Whole = Field(default=84, description="Window height (pixels). No effect here.")
+    quality_level: Whole = Field(default=5, description="Rendering quality. No effect here.")
+    time_scale: float = Field(default=20.0, description="Speed-up of Unity's clock. No effect here.")
+    target_frame_rate: Whole = Field(default=-1, description="Frames a second. No effect here.")
+    capture_frame_rate: Whole = Field(default=60, description="Frames a simulated second. No effect here.")
+    no_graphics: Flag = Field(default=False, description="Run without a window. No effect here.")
+    no_graphics_monitor: Flag = Field(default=False, description="The same for workers. No effect here.")
+
+
+class CheckpointSettings(Settings):
+    """Where the run lives and whether it starts anew."""
+
+    run_id: Annotated[str, AfterValidator(_folder_name)] = Field(
+        default="ppo",
+        description="Folder of the run below results_dir. When a file does not say: the name of the "
+        "preset or file.",
+    )
+    results_dir: Annotated[str, Field(min_length=1)] = Field(
+        default="results", description="Folder that holds the runs."
+    )
+    initialize_from: Annotated[str, AfterValidator(_folder_name)] | None = Field(
+        default=None,
+        description="Run-id whose policy this run starts from, with the step counter at 0. resume goes "
+        "before it.",
+    )
+    resume: Flag = Field(default=False, description="Continue the run of this run-id where it stopped.")
+    force: Flag = Field(default=False, description="Overwrite a run of this run-id. Its results are lost.")
+    inference: UnsupportedFlag = Field(
+        default=False, description="Act without learning: `amble evaluate` does it. Only false exists here."
+    )
+    load_model: UnsupportedFlag = Field(
+        default=False, description="Deprecated: resume. Only false exists here."
+    )
+    train_model: UnsupportedFlag = Field(default=False, description="Deprecated. Only false exists here.")
+
+    @model_validator(mode="after")
+    def _resume_or_force(self) -> Self:
+        if self.resume and self.force:
+            message = "contradicts `force`: resume continues the run that force would overwrite; choose one."
+            raise PydanticCustomError("cross_field", "{message}", {"key": "resume", "message": message})
+        return self
+
+
+class TorchSettings(Settings):
+    """Where tensors live."""
+
+    device: Annotated[str, AfterValidator(_device)] | None = Field(
+        default=None,
+        description="cpu, cuda, cuda:N or mps; null: chosen. For networks this small a GPU is often slower.",
+    )
