@@ -3,7 +3,8 @@
     run.yaml  metrics.jsonl  summary.json  events.out.tfevents.*
     checkpoints/  policy/  curve.png  video.mp4  run.lock
 
-The TensorBoard events lie in the directory itself: `tensorboard --logdir results` names each curve by its run.
+The TensorBoard events lie in the directory itself, so that `tensorboard --logdir results` names each curve
+by its run.
 """
 
 import contextlib
@@ -25,7 +26,6 @@ _log = logging.getLogger(__name__)
 _LOCK = "run.lock"
 _MARKS = ("run.yaml", "metrics.jsonl", "checkpoints")
 _OURS = (
-    *_MARKS,
     "summary.json",
     "policy",
     "policy.replaced",
@@ -33,6 +33,7 @@ _OURS = (
     "video.mp4",
     "events.out.tfevents.*",
     ".tmp-*",
+    *reversed(_MARKS),  # last, so that a deletion cut short can be asked for again
 )
 
 
@@ -296,6 +297,8 @@ def _is_alive(pid: int, born: Any) -> bool:
     """Whether the process that wrote a lock still runs, and not a later one that was given its number."""
     if pid <= 0:
         return False
+    if os.name == "nt":  # there, signal 0 would be Ctrl-C
+        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
