@@ -16,6 +16,7 @@ import os
 import shutil
 import stat
 from collections.abc import Iterator, Mapping
+from io import RawIOBase
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,13 @@ def parse_json(path: Path, data: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DamagedFileError(f"{path}: expected a JSON object, found {type(value).__name__}.")
     return value
+
+
+def append(stream: RawIOBase, data: bytes) -> None:
+    """Writes all of `data` to an unbuffered stream: nothing is left that a later close could fail on."""
+    rest = memoryview(data)
+    while rest:
+        rest = rest[stream.write(rest) or 0 :]
 
 
 def remove_tree(directory: Path) -> None:

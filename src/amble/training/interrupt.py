@@ -16,12 +16,12 @@ _MESSAGE = "stopping after this iteration… press again to stop at once"
 
 
 class StopRequest:
-    """While it is entered, turns the first SIGINT or SIGTERM into `requested`, and the second into an exception.
+    """While entered, turns the first SIGINT or SIGTERM into `requested`, the second into an exception.
 
     A loop asks `requested` between iterations, saves, and leaves with `exit_code`. The second signal raises
-    KeyboardInterrupt (SIGINT) or SystemExit(143) (SIGTERM) wherever the program stands. A signal that was ignored
-    before (as under `nohup`) stays ignored. Signals reach only the main thread: entered in another, or in a process
-    forked meanwhile, it is never requested.
+    KeyboardInterrupt (SIGINT) or SystemExit(143) (SIGTERM) wherever the program stands. A signal that was
+    ignored before (as under `nohup`) stays ignored. Signals reach only the main thread: entered in another,
+    or in a process forked meanwhile, it is never requested.
 
     Args:
         announce: is given the message to show, from within the signal handler; by default it goes to stderr.

@@ -1,4 +1,4 @@
-"""What a run reports of itself: one JSON row per iteration, the same as TensorBoard scalars, and a summary at the end."""
+"""What a run reports of itself: a JSON row per iteration, the same as TensorBoard scalars, and a summary."""
 
 import json
 import logging
@@ -56,8 +56,8 @@ class MetricsLog:
 
         Args:
             run: the run, made by `RunDirectory.create`.
-            resume_iteration: the iteration of the checkpoint the run goes on from: rows after it are cut away, so
-                that each iteration has one row. None for a new run.
+            resume_iteration: the iteration of the checkpoint the run goes on from: rows after it are cut
+                away, so that each iteration has one row. None for a new run.
 
         Raises:
             AmbleError: a row that is there is not ours, or the file may not be written.
@@ -78,7 +78,7 @@ class MetricsLog:
                     resume_iteration,
                 )
         with files.named_os_errors(run.metrics):
-            self._stream = run.metrics.open("a" if resume_iteration is not None else "w", encoding="utf-8")
+            self._stream = run.metrics.open("ab" if resume_iteration is not None else "wb", buffering=0)
         self._events = EventFile(run.events, purge_from)
 
     @property
@@ -87,7 +87,7 @@ class MetricsLog:
         return dict(self._last)
 
     def write(self, row: Row) -> None:
-        """Appends one row and flushes it; NaN and infinities become null, and null is not plotted.
+        """Appends one row and hands it to the system at once; NaN and infinities become null, and null is not plotted.
 
         Args:
             row: at least the keys `REQUIRED`; `env_steps` is TensorBoard's x axis.
@@ -105,8 +105,7 @@ class MetricsLog:
                     f"{self._run.metrics}: was removed while the run was going, and what follows would be lost. "
                     "Start again, and leave the run's directory alone meanwhile."
                 )
-            self._stream.write(json.dumps(clean, allow_nan=False) + "\n")
-            self._stream.flush()
+            files.append(self._stream, json.dumps(clean, allow_nan=False).encode() + b"\n")
         self._events.scalars(int(clean["env_steps"] or 0), scalars(clean))
         self._last = clean
 
@@ -148,7 +147,7 @@ def scalars(row: Row) -> dict[str, float]:
 
 
 def read_metrics(run_dir: Path) -> list[dict[str, float | int | None]]:
-    """The rows of the run at `run_dir`, first to last. A last line cut short, as a kill leaves it, is passed over.
+    """The rows of the run at `run_dir`, first to last, but a last line that a kill cut short.
 
     Raises:
         UsageError: there is no `metrics.jsonl`.
@@ -156,9 +155,7 @@ def read_metrics(run_dir: Path) -> list[dict[str, float | int | None]]:
     """
     path = Path(run_dir) / "metrics.jsonl"
     if not path.is_file():
-        raise UsageError(
-            f"{path}: there is no such file; expected the directory of a run, as in results/walker-1."
-        )
+        raise UsageError(f"{path}: there is no such file; expected a run, as in results/walker-1.")
     return _rows(path)
 
 
