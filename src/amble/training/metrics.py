@@ -78,7 +78,7 @@ class MetricsLog:
                     resume_iteration,
                 )
         with files.named_os_errors(run.metrics):
-            self._stream = run.metrics.open("ab" if resume_iteration is not None else "wb", buffering=0)
+            self._stream = run.metrics.open("wb" if resume_iteration is None else "ab", buffering=0)
         self._events = EventFile(run.events, purge_from)
 
     @property
@@ -87,7 +87,7 @@ class MetricsLog:
         return dict(self._last)
 
     def write(self, row: Row) -> None:
-        """Appends one row and hands it to the system at once; NaN and infinities become null, and null is not plotted.
+        """Appends one row and hands it to the system at once; NaN and infinities become null.
 
         Args:
             row: at least the keys `REQUIRED`; `env_steps` is TensorBoard's x axis.
@@ -102,8 +102,8 @@ class MetricsLog:
         with files.named_os_errors(self._run.metrics):
             if os.fstat(self._stream.fileno()).st_nlink == 0:
                 raise AmbleError(
-                    f"{self._run.metrics}: was removed while the run was going, and what follows would be lost. "
-                    "Start again, and leave the run's directory alone meanwhile."
+                    f"{self._run.metrics}: was removed while the run was going, and what follows "
+                    "would be lost. Start again, and leave the run's directory alone meanwhile."
                 )
             files.append(self._stream, json.dumps(clean, allow_nan=False).encode() + b"\n")
         self._events.scalars(int(clean["env_steps"] or 0), scalars(clean))
@@ -171,8 +171,8 @@ def _rows(path: Path) -> list[dict[str, float | int | None]]:
             row = None
         if not isinstance(row, dict):
             raise AmbleError(
-                f"{path}, line {number}: expected a JSON object, found {line[:60].decode(errors='replace')!r}. "
-                "Delete that line."
+                f"{path}, line {number}: expected a JSON object, found "
+                f"{line[:60].decode(errors='replace')!r}. Delete that line."
             )
         rows.append(row)
     return rows
