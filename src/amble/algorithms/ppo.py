@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from amble.algorithms.rollout import Rollout
@@ -64,11 +64,14 @@ class PPO:
         settings: Hyperparameters,
         *,
         gamma: float,
+        reward_strength: float,
+        time_horizon: int,
         max_steps: int,
         rng: torch.Generator,
     ):
         self.policy, self.critic, self.settings = policy, critic, settings
-        self.gamma, self.max_steps, self.rng = gamma, max_steps, rng
+        self.gamma, self.reward_strength, self.time_horizon = gamma, reward_strength, time_horizon
+        self.max_steps, self.rng = max_steps, rng
         self.parameters: list[nn.Parameter] = [*policy.parameters(), *critic.parameters()]
         self.optimiser = torch.optim.Adam(
             self.parameters, lr=settings.learning_rate, eps=settings.adam_epsilon, fused=True
@@ -89,7 +92,13 @@ class PPO:
 
         value, next_value = rollout.values(self.critic)
         advantage = gae(
-            rollout.reward, value, next_value, rollout.terminated, rollout.truncated, gamma=self.gamma, lam=s.lambd
+            self.reward_strength * rollout.reward,
+            value,
+            next_value,
+            rollout.terminated,
+            rollout.truncated | self._horizon_ends(rollout),
+            gamma=self.gamma,
+            lam=s.lambd,
         )
         value_target = advantage + value
         if s.advantage_normalization == "rollout":
@@ -178,7 +187,7 @@ class PPO:
 
     def _minibatches(self, size: int) -> Iterator[Tensor]:
         """Every sample once, in a new order; minibatches of nearly equal size, so that none is left with one."""
-        order = torch.randperm(size, generator=self.rng)
+        order = torch.randperm(size, generator=self.rng).to(self.parameters[0].device)
         yield from torch.tensor_split(order, max(1, size // self.settings.batch_size))
 
     def _schedule(self, env_steps: int) -> tuple[float, float]:
@@ -188,6 +197,25 @@ class PPO:
             group["lr"] = rate
         epsilon = scheduled(s.epsilon_schedule, s.epsilon, min(_FINAL_EPSILON, s.epsilon), *clock)
         return epsilon, scheduled(s.beta_schedule, s.beta, min(_FINAL_BETA, s.beta), *clock)
+
+    def _horizon_ends(self, rollout: Rollout) -> Bool[Tensor, "T 1"]:
+        """Where trajectories are cut and go on from V because they are `time_horizon` decisions long."""
+        t = torch.arange(1, len(rollout.reward) + 1, device=rollout.reward.device)
+        return (t % self.time_horizon == 0)[:, None]
+
+    def optimiser_tensors(self) -> dict[str, Tensor]:
+        """Adam's moments and step counts, by place in `parameters`."""
+        state = self.optimiser.state_dict()["state"]
+        return {f"{place}.{name}": value for place, moments in state.items() for name, value in moments.items()}
+
+    def restore_optimiser(self, tensors: dict[str, Tensor]) -> None:
+        """Take back what `optimiser_tensors` gave."""
+        state: dict[int, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            place, name = key.split(".", 1)
+            state.setdefault(int(place), {})[name] = value
+        groups = self.optimiser.state_dict()["param_groups"]
+        self.optimiser.load_state_dict({"state": state, "param_groups": groups})
 
     def _is_finite(self) -> bool:
         return all(bool(torch.isfinite(p).all()) for p in self.parameters)

@@ -54,6 +54,19 @@ class Collector:
         self._return[:] = 0.0
         self._length[:] = 0
 
+    def warm_up(self, decisions: int) -> None:
+        """Let the normaliser see what the untrained policy meets; nothing is learned from it."""
+        normaliser = self.policy.normaliser
+        if normaliser is None:
+            return
+        noise = self.policy.head.noise((decisions, self.env.num_envs), self.rng)
+        for t in range(decisions):
+            observation = torch.as_tensor(self._observation, dtype=torch.float32, device=self.device)
+            normaliser.update(observation)
+            with torch.no_grad():
+                action = self.policy.head.sample(self.policy(normaliser(observation)), noise[t].to(self.device))
+            self._observation, *_ = self.env.step(self.policy.actions.to_env(action))
+
     @torch.no_grad()
     def collect(self) -> tuple[Rollout, Episodes]:
         """T decisions of every environment with the policy as it stands.
