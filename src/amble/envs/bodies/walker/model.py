@@ -27,6 +27,7 @@ from amble.envs.bodies.walker.skeleton import (
     Collider,
     Joint,
     Part,
+    Skeleton,
     Sphere,
     Vector,
 )
@@ -74,6 +75,8 @@ def build(settings: WalkerSettings) -> mujoco.MjModel:
     option.solver = mujoco.mjtSolver.mjSOL_NEWTON
     option.iterations = settings.solver_iterations
     option.ls_iterations = 10
+    spec.stat.extent = 1.5 * skeleton.start_height  # the region that shadows are sharp in
+    spec.visual.quality.shadowsize = 4096
     _add_arena(spec, settings)
 
     masses = settings.torso_masses
@@ -84,11 +87,7 @@ def build(settings: WalkerSettings) -> mujoco.MjModel:
             height = skeleton.start_height - skeleton.ground_height
             body = spec.worldbody.add_body(name=part.name, pos=(0, 0, height), quat=UNITY_IN_WORLD)
             body.add_freejoint(name="root")
-            distance = 2.2 * skeleton.start_height
-            body.add_camera(
-                name="follow", mode=mujoco.mjtCamLight.mjCAMLIGHT_TRACK, fovy=50,
-                pos=(0, 0, 0),
-            )  # fmt: skip
+            _add_camera(body, skeleton)
         else:
             body = bodies[part.parent].add_body(name=part.name, pos=part.position)
         bodies[part.name] = body
@@ -146,6 +145,18 @@ def _add_arena(spec: mujoco.MjSpec, settings: WalkerSettings) -> None:
             name=f"wall_{name}", type=mujoco.mjtGeom.mjGEOM_BOX, size=size, rgba=(0.6, 0.65, 0.7, 1),
             friction=friction, contype=_WALL, conaffinity=_BODY,
         )  # fmt: skip
+
+
+def _add_camera(hips: mujoco.MjsBody, skeleton: Skeleton) -> None:
+    """A camera that moves with the hips but does not turn with them: from the side, a little ahead and above."""
+    look = np.array([1.0, -0.28, -0.55])  # in Unity's axes, as all that is fixed to a body
+    look /= np.linalg.norm(look)
+    right = np.cross(look, (0.0, 1.0, 0.0))
+    right /= np.linalg.norm(right)
+    camera = hips.add_camera(name="follow", mode=mujoco.mjtCamLight.mjCAMLIGHT_TRACK, fovy=45)
+    camera.pos = -3.4 * skeleton.start_height * look
+    camera.alt.type = mujoco.mjtOrientation.mjORIENTATION_XYAXES
+    camera.alt.xyaxes = np.concatenate([right, np.cross(right, look)])
 
 
 def _add_collider(body: mujoco.MjsBody, collider: Collider) -> mujoco.MjsGeom:
