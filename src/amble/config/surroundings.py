@@ -103,8 +103,12 @@ class CheckpointSettings(Settings):
     @model_validator(mode="after")
     def _resume_or_force(self) -> Self:
         if self.resume and self.force:
-            message = "contradicts `force`: resume continues the run that force would overwrite; choose one."
-            raise PydanticCustomError("cross_field", "{message}", {"key": "resume", "message": message})
+            message = (
+                "contradicts: resume continues the run that force would overwrite; choose one of the two."
+            )
+            raise PydanticCustomError(
+                "cross_field", "{message}", {"key": "resume", "with": "force", "message": message}
+            )
         return self
 
 
