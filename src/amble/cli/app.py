@@ -10,7 +10,6 @@ from amble.cli.play import play
 from amble.cli.plot import plot
 from amble.cli.presets import presets
 from amble.cli.train import train
-from amble.errors import UsageError
 
 # Plain text everywhere: help and errors read the same in a terminal, a log and a pipe.
 app = typer.Typer(
@@ -25,20 +24,18 @@ for command in (train, evaluate, play, plot, presets):
     app.command()(command)
 
 
-def _show_version(asked: bool) -> None:
+def _show_version(asked: bool) -> bool:
     if asked:
         typer.echo(f"amble {__version__}")
         raise typer.Exit
+    return asked
 
 
-@app.callback(invoke_without_command=True)
+@app.callback()
 def frame(
-    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
 ) -> None:
     """Teaches bodies to walk with policy optimisation."""
-    if context.invoked_subcommand is None:
-        raise UsageError("no command is given; for example `amble train walker`. See `amble --help`.")

@@ -18,6 +18,8 @@ def main(args: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if args is None else args)
     debug = "--debug" in words  # taken out here, so that it may stand before or after the command's name
     words = [word for word in words if word != "--debug"]
+    if not words:
+        return _fail("no command is given; for example `amble train walker`. See `amble --help`.", 2)
     try:
         code = app(words, prog_name="amble", standalone_mode=False)
     except KeyboardInterrupt:

@@ -1,6 +1,6 @@
 """`hyperparameters`: what the update does with a rollout. ML-Agents' keys first, then ours."""
 
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -155,14 +155,13 @@ class Hyperparameters(Settings):
         return with_dialect(_with_schedules(canonical_names(cast("dict[str, Any]", given))))
 
     @model_validator(mode="after")
-    def _minibatch_fits(self) -> Self:
+    def _minibatch_fits(self) -> "Hyperparameters":
         if self.batch_size > self.buffer_size:
             message = (
-                f"does not fit: batch_size ({self.batch_size}) exceeds buffer_size ({self.buffer_size}), and a "
-                f"minibatch cannot hold more decisions than an iteration collects. Lower the first or raise "
-                f"the second."
+                f"does not fit: batch_size ({self.batch_size}) exceeds buffer_size ({self.buffer_size}), and "
+                f"a minibatch cannot hold more decisions than an iteration collects. Lower the first or "
+                f"raise the second."
             )
-            raise PydanticCustomError(
-                "cross_field", "{message}", {"key": "batch_size", "with": "buffer_size", "message": message}
-            )
+            context = {"key": "batch_size", "with": "buffer_size", "message": message}
+            raise PydanticCustomError("cross_field", "{message}", context)
         return self
