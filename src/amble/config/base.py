@@ -35,7 +35,7 @@ def _refuse(value: object) -> object:
 
 def _refuse_true(value: bool) -> bool:
     if value:
-        raise ValueError(f"true {not_supported()}")
+        raise ValueError(f"cannot be true: that {not_supported()}")
     return value
 
 

@@ -17,7 +17,10 @@ class Preset:
 
 def list_presets() -> list[Preset]:
     """All presets, by name. The description is the comment a preset starts with."""
-    return [Preset(path.stem, _first_comment(path), path) for path in sorted(_FOLDER.glob("*.yaml"))]
+    return [
+        Preset(path.stem, _first_comment(path), path)
+        for path in sorted(_FOLDER.glob("*.yaml"), key=lambda found: found.stem)
+    ]
 
 
 def _first_comment(path: Path) -> str:

@@ -40,6 +40,9 @@ class Source:
     def locate(self, path: Path) -> tuple[Path, str]:
         """The path as the user wrote it, and `FILE, line N` or the command's words for it."""
         spellings = list(_spellings(path))
+        for changed, words in self.cited.items():
+            if changed[: len(path)] == path:
+                return path, words
         for length in range(len(path), 0, -1):
             for spelling in spellings:
                 if spelling[:length] in self.cited:
@@ -64,7 +67,10 @@ def _spellings(path: Path) -> list[Path]:
 
 def explain(failure: ValidationError, source: Source) -> str:
     """The first problem in full, the others by name; a wrong trainer goes first, being their cause."""
-    problems = [(_path(error), error) for error in failure.errors()]
+    errors = failure.errors()
+    # A value is missing only where the dialect that fills it in is itself wrong.
+    causes = [error for error in errors if error["type"] != "missing"] or errors
+    problems = [(_path(error, source), error) for error in causes]
     problems.sort(key=lambda problem: _rank(problem[0], source))
     first = _paragraph(*problems[0], source)
     if problems[0][0][-1:] == ("trainer_type",) or len(problems) == 1:
@@ -74,10 +80,16 @@ def explain(failure: ValidationError, source: Source) -> str:
     return f"{first} Also wrong: {others}{more}."
 
 
-def _path(error: Any) -> Path:
-    path = tuple(str(part) for part in error["loc"])
-    key = error.get("ctx", {}).get("key")
-    return path if key is None else (*path, str(key))
+def _path(error: Any, source: Source) -> Path:
+    """The key to blame; where two contradict each other, the one that the command or the file states."""
+    block = tuple(str(part) for part in error["loc"])
+    context = error.get("ctx", {})
+    pair = [(*block, str(context[role])) for role in ("key", "with") if role in context]
+    for stated in (source.cited, source.lines):
+        for path in pair:
+            if any(spelling in stated for spelling in _spellings(path)):
+                return path
+    return pair[0] if pair else block
 
 
 def _rank(path: Path, source: Source) -> tuple[bool, int]:

@@ -1,6 +1,6 @@
 """`hyperparameters`: what the update does with a rollout. ML-Agents' keys first, then ours."""
 
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -149,14 +149,19 @@ class Hyperparameters(Settings):
     def _fill_in(cls, given: object) -> object:
         if not isinstance(given, dict):
             return given
+        if "lambda" in given and "lambd" in given:
+            message = "and `lambd` are two names of one number, and both are given; keep one."
+            raise PydanticCustomError("cross_field", "{message}", {"key": "lambda", "message": message})
         return with_dialect(_with_schedules(canonical_names(cast("dict[str, Any]", given))))
 
     @model_validator(mode="after")
-    def _minibatch_fits(self) -> Self:
+    def _minibatch_fits(self) -> "Hyperparameters":
         if self.batch_size > self.buffer_size:
             message = (
-                f"is {self.batch_size}, more than buffer_size ({self.buffer_size}): a minibatch cannot hold "
-                f"more decisions than an iteration collects. Lower batch_size or raise buffer_size."
+                f"does not fit: batch_size ({self.batch_size}) exceeds buffer_size ({self.buffer_size}), and "
+                f"a minibatch cannot hold more decisions than an iteration collects. Lower the first or "
+                f"raise the second."
             )
-            raise PydanticCustomError("cross_field", "{message}", {"key": "batch_size", "message": message})
+            context = {"key": "batch_size", "with": "buffer_size", "message": message}
+            raise PydanticCustomError("cross_field", "{message}", context)
         return self

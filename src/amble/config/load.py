@@ -96,7 +96,7 @@ def _resolve(document: Document, run_id: str, overrides: Sequence[str | Override
     except ValidationError as failure:
         raise UsageError(explain(failure, source)) from failure
     if config.env_settings.env_id is None:
-        _, where = source.locate(("behaviors", config.behavior[0]))
+        _, where = Source(document.name, document.lines).locate(("behaviors", config.behavior[0]))
         raise UsageError(f"{where}: {no_environment(config.behavior[0])}")
     return _seeded(config)
 

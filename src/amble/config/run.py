@@ -87,7 +87,7 @@ class RunConfig(Settings):
         run = {
             key: value
             for key, value in cast("dict[str, Any]", given).items()
-            if value is not None or key == "debug"
+            if value is not None or key not in cls.model_fields or key == "debug"
         }
         behaviors = run.get("behaviors")
         if not isinstance(behaviors, dict):

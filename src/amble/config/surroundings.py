@@ -1,7 +1,7 @@
 """What surrounds the learning: environment, engine, checkpoints, device."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -101,10 +101,14 @@ class CheckpointSettings(Settings):
     train_model: UnsupportedFlag = Field(default=False, description="Deprecated. Only false exists here.")
 
     @model_validator(mode="after")
-    def _resume_or_force(self) -> Self:
+    def _resume_or_force(self) -> "CheckpointSettings":
         if self.resume and self.force:
-            message = "contradicts `force`: resume continues the run that force would overwrite; choose one."
-            raise PydanticCustomError("cross_field", "{message}", {"key": "resume", "message": message})
+            message = (
+                "contradicts: resume continues the run that force would overwrite; choose one of the two."
+            )
+            raise PydanticCustomError(
+                "cross_field", "{message}", {"key": "resume", "with": "force", "message": message}
+            )
         return self
 
 

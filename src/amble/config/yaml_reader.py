@@ -118,6 +118,7 @@ def _check_events(yaml: YAML, text: str, name: str) -> None:
     for event in yaml.parse(text):
         tag: object = getattr(event, "tag", None)
         if tag is not None:
+            tag = str(tag).replace("tag:yaml.org,2002:", "!!")
             raise UsageError(
                 f"{name}, line {_line(event)}: the YAML tag `{tag}` is refused; write the plain value."
             )

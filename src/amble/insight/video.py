@@ -18,7 +18,7 @@ from amble.errors import AmbleError, UsageError
 from amble.training.files import named_os_errors
 
 
-def write_video(frames: Iterable[np.ndarray], path: Path, fps: float) -> Path:
+def write_video(frames: Iterable[np.ndarray], path: Path, fps: float | int) -> Path:
     """Encodes `frames` into the MP4 file `path`; the file appears, whole, at the end.
 
     Args:
@@ -100,7 +100,13 @@ def caption(frame: np.ndarray, lines: Sequence[str]) -> np.ndarray:
 
 
 def _encode(
-    ffmpeg: str, first: np.ndarray, frames: Iterable[np.ndarray], *, temporary: Path, path: Path, fps: float
+    ffmpeg: str,
+    first: np.ndarray,
+    frames: Iterable[np.ndarray],
+    *,
+    temporary: Path,
+    path: Path,
+    fps: float | int,
 ) -> None:
     """Runs ffmpeg over `frames`, all like `first`; errors speak of `path`, what it writes is `temporary`."""
     height, width, _ = first.shape

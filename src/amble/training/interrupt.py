@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import Any, Self
+from typing import Any
 
 _SAME_SECONDS = 0.1
 """`timeout` and some supervisors signal the process and then its group: two signals, one intention."""
@@ -44,7 +44,7 @@ class StopRequest:
         """What the command exits with: 130 after SIGINT, 143 after SIGTERM, None without either."""
         return None if self.signal is None else 128 + self.signal
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "StopRequest":
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 previous = signal.getsignal(number)

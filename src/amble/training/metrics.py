@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from amble.errors import AmbleError, UsageError
 from amble.training import files
@@ -129,7 +129,7 @@ class MetricsLog:
         self._stream.close()
         self._events.close()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "MetricsLog":
         return self
 
     def __exit__(self, *error: object) -> None:

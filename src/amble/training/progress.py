@@ -15,8 +15,9 @@ import os
 import sys
 from collections import deque
 from collections.abc import Sequence
+from io import TextIOBase
 from itertools import pairwise
-from typing import Any, Self, TextIO
+from typing import Any, TextIO
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -56,15 +57,15 @@ class Progress:
     def __init__(
         self,
         name: str,
-        total_steps: int,
-        time_limit: float | None = None,
-        stream: TextIO | None = None,
-        interval: float = 10.0,
+        total_steps: float | int,
+        time_limit: float | int | None = None,
+        stream: TextIO | TextIOBase | None = None,
+        interval: float | int = 10.0,
     ):
         self._name = name
         self._total_steps = max(int(total_steps), 1)
         self._time_limit = time_limit
-        self._stream = stream if stream is not None else sys.stdout
+        self._stream: Any = stream if stream is not None else sys.stdout
         self._interval = interval
         self._row: dict[str, float | int | None] = {}
         self._printed: dict[str, float | int | None] = {}
@@ -123,7 +124,7 @@ class Progress:
                 self._guarded(lambda: live.update(self._table(), refresh=True))
             self._guarded(live.stop)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Progress":
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -260,7 +261,7 @@ _SHOWN = {
 }
 
 
-def plain_line(name: str, row: Row, seconds_left: float | None = None) -> str:
+def plain_line(name: str, row: Row, seconds_left: float | int | None = None) -> str:
     """One row in the words of ML-Agents' console, which scripts look for, and then in ours."""
     parts = [
         name,
@@ -281,7 +282,7 @@ def plain_line(name: str, row: Row, seconds_left: float | None = None) -> str:
     return ". ".join(parts) + "."
 
 
-def sparkline(values: Sequence[float], width: int) -> str:
+def sparkline(values: Sequence[float | int], width: int) -> str:
     """`values`, averaged into at most `width` columns, as bars between their least and greatest."""
     count = min(len(values), width)
     if count < 1:
@@ -293,7 +294,7 @@ def sparkline(values: Sequence[float], width: int) -> str:
     return "".join(_BARS[round((mean - low) * scale)] for mean in means)
 
 
-def duration(seconds: float) -> str:
+def duration(seconds: float | int) -> str:
     """Seconds in the two largest units that matter: `3.1 s`, `42 s`, `12 min 4 s`, `3 h 5 min`, `2 d 4 h`."""
     if seconds < 9.95:
         return f"{seconds:.1f} s"
@@ -304,7 +305,7 @@ def duration(seconds: float) -> str:
     return f"{whole} s"
 
 
-def count(number: float) -> str:
+def count(number: float | int) -> str:
     """A count of steps in three digits or so: `950`, `20.5 k`, `8.2 M`."""
     for limit, unit in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
         if number >= limit:
@@ -312,7 +313,7 @@ def count(number: float) -> str:
     return f"{number:.0f}"
 
 
-def grouped(number: float) -> str:
+def grouped(number: float | int) -> str:
     """A whole number in groups of three: `11 340`."""
     return f"{number:,.0f}".replace(",", " ")
 

@@ -16,7 +16,7 @@ import socket
 import time
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Any, Self
+from typing import Any
 
 from amble.errors import UsageError
 from amble.training import files
@@ -54,7 +54,7 @@ class RunDirectory:
         resume: bool = False,
         force: bool = False,
         initialize_from: str | None = None,
-    ) -> Self:
+    ) -> "RunDirectory":
         """Takes `results_dir/run_id` for one run to write in, until `close`.
 
         Args:
@@ -110,7 +110,7 @@ class RunDirectory:
         return cls(path, source, locked=True)
 
     @classmethod
-    def open(cls, path: Path | str) -> Self:
+    def open(cls, path: Path | str) -> "RunDirectory":
         """The run at `path`, to read: nothing is locked or written.
 
         Raises:
@@ -175,7 +175,7 @@ class RunDirectory:
             if _read_lock(lock) == _own_lock():
                 lock.unlink(missing_ok=True)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "RunDirectory":
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -185,7 +185,8 @@ class RunDirectory:
 def check_run_id(run_id: str) -> None:
     """Raises UsageError unless `run_id` is one plain name, on every system."""
     plain = (
-        run_id == PurePosixPath(run_id).name == PureWindowsPath(run_id).name
+        run_id != ""
+        and run_id == PurePosixPath(run_id).name == PureWindowsPath(run_id).name
         and run_id == run_id.strip()
         and run_id.isprintable()
         and not run_id.startswith(".")

@@ -20,7 +20,6 @@ batch, so `_reset_bodies` ends with `self.batch.forward(ids)` if `_observe` read
 # pyright: reportAttributeAccessIssue=false
 
 import logging
-import os
 from abc import ABC, abstractmethod
 from typing import Any, ClassVar
 
@@ -32,6 +31,7 @@ from gymnasium.vector.utils import batch_space
 from jaxtyping import Bool, Float, Int
 from mujoco.batch import Batch
 
+from amble.envs.backends.cores import usable_cores
 from amble.envs.bodies.rendering import BodyRenderer
 from amble.errors import AmbleError, UsageError
 
@@ -265,10 +265,3 @@ class BodyVectorEnv(VectorEnv, ABC):
                 f"{self.steps[index]} of its episode; every number must be finite. "
                 "The policy has most likely diverged."
             )
-
-
-def usable_cores() -> int:
-    """Count the cores this process may run on (MuJoCo's own count forgets taskset and containers)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -1,0 +1,41 @@
+"""The list of commands."""
+
+from typing import Annotated
+
+import typer
+
+from amble import __version__
+from amble.cli.evaluate import evaluate
+from amble.cli.play import play
+from amble.cli.plot import plot
+from amble.cli.presets import presets
+from amble.cli.train import train
+
+# Plain text everywhere: help and errors read the same in a terminal, a log and a pipe.
+app = typer.Typer(
+    name="amble",
+    help="Teaches bodies to walk with policy optimisation.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for command in (train, evaluate, play, plot, presets):
+    app.command()(command)
+
+
+def _show_version(asked: bool) -> bool:
+    if asked:
+        typer.echo(f"amble {__version__}")
+        raise typer.Exit
+    return asked
+
+
+@app.callback()
+def frame(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of a failure.")] = False,
+) -> None:
+    """Teaches bodies to walk with policy optimisation."""

@@ -1,0 +1,42 @@
+"""`amble evaluate`: how good a trained policy is."""
+
+import json
+import math
+import sys
+from contextlib import redirect_stdout
+from typing import Annotated, Any
+
+import typer
+
+from amble.cli.runs import find_policy
+
+
+def evaluate(
+    run: Annotated[str, typer.Argument(metavar="RUN_DIR|PRESET", help="A run's folder or id, or a preset.")],
+    episodes: Annotated[int, typer.Option(min=1, metavar="N", help="Episodes to play.")] = 20,
+    seed: Annotated[int | None, typer.Option(min=0, metavar="S", help="Seed of the episodes.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Play episodes with a trained policy (its mean action) and report the return."""
+    folder = find_policy(run)
+
+    from amble.training.evaluate import evaluate as evaluate_run
+
+    with redirect_stdout(sys.stderr):  # stdout holds the result and nothing else
+        result = evaluate_run(folder, episodes, seed)
+    typer.echo(json.dumps(_finite(result), default=float) if as_json else _table(result))
+
+
+def _finite(value: Any) -> Any:
+    """JSON knows no NaN: what is not finite becomes null."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _table(result: dict[str, Any]) -> str:
+    width = max((len(key) for key in result), default=0)
+    rows = ((key, f"{value:.6g}" if isinstance(value, float) else value) for key, value in result.items())
+    return "\n".join(f"{key:<{width}}  {value}" for key, value in rows)

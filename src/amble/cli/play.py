@@ -1,0 +1,32 @@
+"""`amble play`: see a trained policy."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from amble.cli.runs import find_policy
+from amble.errors import UsageError
+
+
+def play(
+    run: Annotated[str, typer.Argument(metavar="RUN_DIR|PRESET", help="A run's folder or id, or a preset.")],
+    *,
+    video: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="The video's file; default: inside the run.")
+    ] = None,
+    web: Annotated[bool, typer.Option("--web", help="Show it in the browser (not available yet).")] = False,
+    seed: Annotated[int | None, typer.Option(min=0, metavar="S", help="Seed of the episodes.")] = None,
+    episodes: Annotated[int, typer.Option(min=1, metavar="N", help="Episodes to show.")] = 1,
+    seconds: Annotated[
+        float | None, typer.Option(min=0.1, metavar="S", help="Stop after this much simulated time.")
+    ] = None,
+) -> None:
+    """Film a trained policy."""
+    if web:
+        raise UsageError("`--web` is not available yet; `--video out.mp4` films the policy.")
+    folder = find_policy(run)
+
+    from amble.insight.play import play as play_run
+
+    typer.echo(play_run(folder, video=video, seed=seed, episodes=episodes, seconds=seconds))

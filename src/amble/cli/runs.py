@@ -1,0 +1,43 @@
+"""A RUN_DIR argument: a path, or the id of a run below `results/`."""
+
+from pathlib import Path
+
+from amble.errors import UsageError
+
+RESULTS = Path("results")
+
+
+def find_run(name: str) -> Path:
+    """The folder of the run called `name`; UsageError that names the nearest runs there are."""
+    for folder in (Path(name), RESULTS / name):
+        if (folder / "run.yaml").is_file():
+            return folder
+    for folder in (Path(name), RESULTS / name):
+        if folder.exists():
+            raise UsageError(f"{folder} is not a run: it holds no run.yaml.")
+    raise UsageError(
+        f"There is no run `{name}`, neither as a path nor below {RESULTS}/. {_nearest_runs(name)}"
+    )
+
+
+def find_policy(name: str) -> Path:
+    """The same where a preset's name is allowed too, meaning the policy shipped with it."""
+    from amble.config import list_presets
+
+    own = any((folder / "run.yaml").is_file() for folder in (Path(name), RESULTS / name))
+    if not own and name in {preset.name for preset in list_presets()}:
+        raise UsageError(
+            f"No trained policy is shipped with the preset `{name}` yet; train one with `amble train {name}` "
+            f"and give its run."
+        )
+    return find_run(name)
+
+
+def _nearest_runs(name: str) -> str:
+    from difflib import get_close_matches
+
+    runs = sorted(path.parent.name for path in RESULTS.glob("*/run.yaml"))
+    if not runs:
+        return f"{RESULTS}/ holds no runs."
+    close = get_close_matches(name, runs, n=3, cutoff=0.5) or runs[:5]
+    return f"The nearest runs there: {', '.join(f'`{run}`' for run in close)}."

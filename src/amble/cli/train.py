@@ -1,0 +1,86 @@
+"""`amble train`: a preset, a run file or any Gymnasium id."""
+
+from typing import Annotated, Any
+
+import typer
+
+from amble.errors import UsageError
+
+
+def train(
+    run: Annotated[
+        str | None, typer.Argument(metavar="PRESET|RUN_FILE", help="A preset's name or a run file's path.")
+    ] = None,
+    *,
+    env: Annotated[str | None, typer.Option(metavar="ID", help="Gymnasium id of the environment.")] = None,
+    trainer: Annotated[str | None, typer.Option(metavar="NAME", help="The algorithm, e.g. ppo.")] = None,
+    max_steps: Annotated[
+        float | None, typer.Option(metavar="N", help="Length of the run in env steps, e.g. 1e6.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Root of all random generators.")] = None,
+    run_id: Annotated[str | None, typer.Option(metavar="NAME", help="Name of the run's folder.")] = None,
+    results_dir: Annotated[
+        str | None, typer.Option(metavar="DIR", help="Folder that holds the runs.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run of this run-id.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the run of this run-id.")] = False,
+    initialize_from: Annotated[
+        str | None, typer.Option(metavar="ID", help="Start from the policy of another run.")
+    ] = None,
+    num_envs: Annotated[int | None, typer.Option(metavar="N", help="Environments stepped together.")] = None,
+    device: Annotated[str | None, typer.Option(metavar="cpu|cuda", help="Where tensors live.")] = None,
+    time_limit: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Stop cleanly after this long.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change any key of the run file; repeatable."),
+    ] = None,
+) -> int:
+    """Train a policy from a preset, an ML-Agents run file or a Gymnasium id."""
+    from amble.config import Override, load_run, run_from_env
+
+    flags: list[tuple[str, str, Any]] = [
+        ("--env", "env_settings.env_id", env),
+        ("--trainer", "trainer_type", trainer),
+        ("--max-steps", "max_steps", max_steps),
+        ("--seed", "env_settings.seed", seed),
+        ("--run-id", "checkpoint_settings.run_id", run_id),
+        ("--results-dir", "checkpoint_settings.results_dir", results_dir),
+        ("--initialize-from", "checkpoint_settings.initialize_from", initialize_from),
+        ("--num-envs", "env_settings.num_envs", num_envs),
+        ("--device", "torch_settings.device", device),
+        ("--time-limit", "time_limit", time_limit),
+    ]
+    # Resuming, overwriting and starting from another run exclude each other: what the command says counts,
+    # not what an earlier run's own run.yaml has kept of it.
+    switches: list[tuple[str, str, bool, bool]] = [
+        ("--resume", "checkpoint_settings.resume", True, resume),
+        ("--force", "checkpoint_settings.force", True, force),
+        ("--resume", "checkpoint_settings.force", False, resume and not force),
+        ("--force", "checkpoint_settings.resume", False, force and not resume),
+        (
+            "--initialize-from",
+            "checkpoint_settings.resume",
+            False,
+            initialize_from is not None and not resume,
+        ),
+    ]
+    overrides = [
+        *(settings or []),
+        *(Override(key, value, f"{flag} {value}") for flag, key, value in flags if value is not None),
+        *(Override(key, value, flag) for flag, key, value, asked in switches if asked),
+    ]
+    if run is not None:
+        config = load_run(run, overrides)
+    elif env is not None:
+        config = run_from_env(env, trainer or "ppo", overrides)
+    else:
+        raise UsageError(
+            "`amble train` needs a preset, a run file or --env; for example `amble train walker`. "
+            "`amble presets` lists the presets."
+        )
+
+    from amble.training.run import train as train_run
+
+    return train_run(config)

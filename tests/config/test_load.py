@@ -1,0 +1,457 @@
+"""Run files in, frozen settings out; every refusal says file, line, key, what was expected and what came."""
+
+from pathlib import Path
+
+import pytest
+
+from amble.config import RunConfig, load_run, run_from_env, to_yaml
+from amble.errors import UsageError
+
+LECTURE = """\
+behaviors:
+  Walker:
+    trainer_type: ppo
+    hyperparameters:
+      batch_size: 2048
+      buffer_size: 20480
+      learning_rate: 0.0003
+      beta: 0.005
+      epsilon: 0.2
+      lambda: 0.95
+      num_epoch: 3
+    network_settings:
+      normalize: true
+      hidden_units: 512
+      num_layers: 3
+      vis_encode_type: simple
+    reward_signals:
+      extrinsic:
+        gamma: 0.995
+        strength: 1.0
+    keep_checkpoints: 5
+    max_steps: 30000000
+    time_horizon: 1000
+    summary_freq: 30000
+"""
+
+# What ML-Agents itself writes beside a run (`configuration.yaml`): every key, most of them null or default.
+ML_AGENTS_RESOLVED = """\
+default_settings: null
+behaviors:
+  3DBall:
+    trainer_type: ppo
+    hyperparameters:
+      batch_size: 64
+      buffer_size: 12000
+      learning_rate: 0.0003
+      beta: 0.001
+      epsilon: 0.2
+      lambd: 0.99
+      num_epoch: 3
+      shared_critic: false
+      learning_rate_schedule: linear
+      beta_schedule: linear
+      epsilon_schedule: linear
+    checkpoint_interval: 500000
+    network_settings:
+      normalize: true
+      hidden_units: 128
+      num_layers: 2
+      vis_encode_type: simple
+      memory: null
+      goal_conditioning_type: hyper
+      deterministic: false
+    reward_signals:
+      extrinsic:
+        gamma: 0.99
+        strength: 1.0
+        network_settings:
+          normalize: false
+          hidden_units: 128
+          num_layers: 2
+          vis_encode_type: simple
+          memory: null
+          goal_conditioning_type: hyper
+          deterministic: false
+    init_path: null
+    keep_checkpoints: 5
+    even_checkpoints: false
+    max_steps: 500000
+    time_horizon: 1000
+    summary_freq: 12000
+    threaded: false
+    self_play: null
+    behavioral_cloning: null
+env_settings:
+  env_path: null
+  env_args: null
+  base_port: 5005
+  num_envs: 1
+  num_areas: 1
+  timeout_wait: 60
+  seed: -1
+  max_lifetime_restarts: 10
+  restarts_rate_limit_n: 1
+  restarts_rate_limit_period_s: 60
+engine_settings:
+  width: 84
+  height: 84
+  quality_level: 5
+  time_scale: 20
+  target_frame_rate: -1
+  capture_frame_rate: 60
+  no_graphics: false
+environment_parameters: null
+checkpoint_settings:
+  run_id: ppo
+  initialize_from: null
+  load_model: false
+  resume: false
+  force: false
+  train_model: false
+  inference: false
+  results_dir: results
+torch_settings:
+  device: null
+debug: false
+"""
+
+
+def write(folder: Path, text: str, name: str = "my-run.yaml") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def walker(indented: str) -> str:
+    """A file of the one behaviour Walker; `indented` starts on line 3."""
+    return "behaviors:\n  Walker:\n" + "".join(f"    {line}\n" for line in indented.splitlines())
+
+
+def load(folder: Path, text: str, *overrides: str) -> RunConfig:
+    return load_run(write(folder, text), overrides)
+
+
+def test_the_lectures_file_loads_as_it_stands(tmp_path: Path) -> None:
+    config = load(tmp_path, LECTURE)
+    name, behavior = config.behavior
+    assert name == "Walker"
+    assert config.env_id == "amble/Walker-v0"
+    assert config.checkpoint_settings.run_id == "my-run"
+    assert behavior.hyperparameters.lambd == 0.95
+    assert behavior.hyperparameters.buffer_size == 20480
+    assert behavior.network_settings.hidden_units == 512
+    assert behavior.reward_signals.extrinsic.gamma == 0.995
+    assert behavior.max_steps == 30_000_000
+
+
+def test_the_file_ml_agents_writes_itself_loads_as_it_stands(tmp_path: Path) -> None:
+    config = load(tmp_path, ML_AGENTS_RESOLVED)
+    assert config.env_id == "amble/3DBall-v0"
+    assert config.checkpoint_settings.run_id == "ppo"
+    assert config.behavior[1].hyperparameters.lambd == 0.99
+
+
+def test_what_is_left_open_has_ml_agents_defaults(tmp_path: Path) -> None:
+    _, behavior = load(tmp_path, "behaviors: {Walker: }").behavior
+    numbers = behavior.hyperparameters
+    assert (numbers.batch_size, numbers.buffer_size, numbers.num_epoch) == (1024, 10240, 3)
+    assert (numbers.learning_rate, numbers.beta, numbers.epsilon, numbers.lambd) == (3e-4, 5e-3, 0.2, 0.95)
+    assert numbers.learning_rate_schedule == numbers.beta_schedule == numbers.epsilon_schedule == "linear"
+    assert (behavior.max_steps, behavior.time_horizon, behavior.summary_freq) == (500_000, 64, 50_000)
+    assert (behavior.keep_checkpoints, behavior.checkpoint_interval) == (5, 500_000)
+    network = behavior.network_settings
+    assert (network.normalize, network.hidden_units, network.num_layers) == (False, 128, 2)
+    assert (behavior.reward_signals.extrinsic.gamma, behavior.reward_signals.extrinsic.strength) == (
+        0.99,
+        1.0,
+    )
+
+
+def test_integral_floats_are_whole_numbers_and_yaml_1_1_flags_are_flags(tmp_path: Path) -> None:
+    text = walker(
+        "max_steps: 5e5\nhyperparameters: {learning_rate: 3e-4}\nnetwork_settings: {normalize: yes}"
+    )
+    _, behavior = load(tmp_path, text).behavior
+    assert behavior.max_steps == 500_000
+    assert isinstance(behavior.max_steps, int)
+    assert behavior.hyperparameters.learning_rate == 3e-4
+    assert behavior.network_settings.normalize is True
+
+
+def test_default_settings_are_merged_deeply_and_the_behaviour_wins(tmp_path: Path) -> None:
+    text = "default_settings:\n  max_steps: 7\n  hyperparameters: {lambda: 0.5, num_epoch: 9}\n" + walker(
+        "hyperparameters: {lambd: 0.9}"
+    )
+    config = load(tmp_path, text)
+    _, behavior = config.behavior
+    assert (behavior.max_steps, behavior.hyperparameters.lambd, behavior.hyperparameters.num_epoch) == (
+        7,
+        0.9,
+        9,
+    )
+    assert config.default_settings is None
+
+
+def test_beta_and_epsilon_follow_the_learning_rates_schedule_only_where_silent(tmp_path: Path) -> None:
+    text = walker("hyperparameters: {learning_rate_schedule: constant, beta_schedule: linear}")
+    numbers = load(tmp_path, text).behavior[1].hyperparameters
+    assert (numbers.beta_schedule, numbers.epsilon_schedule) == ("linear", "constant")
+
+
+def test_the_dialect_chooses_only_what_the_file_leaves_open(tmp_path: Path) -> None:
+    ours = load(tmp_path, walker("hyperparameters: {}")).behavior[1].hyperparameters
+    assert (ours.ratio, ours.advantage_normalization, ours.value_clip) == ("joint", "minibatch", None)
+    assert (ours.max_grad_norm, ours.target_kl, ours.normalize_returns, ours.adam_epsilon) == (
+        0.5,
+        None,
+        True,
+        1e-5,
+    )
+    text = walker("hyperparameters: {dialect: ml-agents, epsilon: 0.3, max_grad_norm: 2}")
+    theirs = load(tmp_path, text).behavior[1].hyperparameters
+    assert (theirs.ratio, theirs.advantage_normalization) == ("per_dimension", "rollout")
+    assert theirs.value_clip == 0.3  # the ratio's epsilon
+    assert theirs.max_grad_norm == 2.0  # the file's own word
+    assert (theirs.normalize_returns, theirs.adam_epsilon) == (False, 1e-8)
+    assert (ours.value_coefficient, ours.initial_std, ours.action_clip) == (0.5, 1.0, 3.0)
+    explicit = load(tmp_path, walker("hyperparameters: {dialect: ml-agents, value_clip: null}"))
+    assert explicit.behavior[1].hyperparameters.value_clip is None
+
+
+def test_even_checkpoints_space_them_over_the_run(tmp_path: Path) -> None:
+    text = walker("even_checkpoints: true\nmax_steps: 1e6\nkeep_checkpoints: 4")
+    assert load(tmp_path, text).behavior[1].checkpoint_interval == 250_000  # 1 000 000 / 4
+
+
+def test_settings_are_frozen(tmp_path: Path) -> None:
+    config = load(tmp_path, LECTURE)
+    with pytest.raises(ValueError, match="frozen"):
+        config.debug = True  # type: ignore[misc]
+
+
+def test_a_seed_of_minus_one_is_drawn_and_written_out(tmp_path: Path) -> None:
+    assert 0 <= load(tmp_path, LECTURE).env_settings.seed < 10_000
+    assert load(tmp_path, LECTURE, "env_settings.seed=3").env_settings.seed == 3
+
+
+def test_an_empty_block_means_its_defaults(tmp_path: Path) -> None:
+    config = load(tmp_path, LECTURE + "env_settings:\ncheckpoint_settings:\nengine_settings:\n")
+    assert config.checkpoint_settings.run_id == "my-run"
+
+
+AWKWARD = r"""
+env_settings:
+  env_kwargs: {a: '-.5e3', b: 'yes', c: 'null', g: '# x', d: "x\u2028é😀\n\x7f", e: [1, 1.5, '1', true, null]}
+notes: ['a: b', '- x', "it's"]
+environment_parameters: {gravity: -9.81, big: 1e22}
+time_limit: 1500
+"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LECTURE,
+        ML_AGENTS_RESOLVED,
+        LECTURE + AWKWARD,
+        walker("hyperparameters: {dialect: ml-agents, learning_rate: 1e-05}"),
+        walker("hyperparameters: {dialect: ml-agents, value_clip: null}"),
+        walker("even_checkpoints: true"),
+    ],
+)
+def test_what_is_written_out_reads_back_equal(tmp_path: Path, text: str) -> None:
+    config = load(tmp_path, text)
+    written = to_yaml(config)
+    again = load_run(write(tmp_path, written, "run.yaml"))
+    assert again == config
+    assert to_yaml(again) == written
+    for name in type(config.behavior[1].hyperparameters).model_fields:
+        assert f"      {name}: " in written
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            walker("hyperparameters:\n  lerning_rate: 3"),
+            r"my-run\.yaml, line 4: unknown key `behaviors\.Walker\.hyperparameters\.lerning_rate`\. "
+            r"The nearest valid name is `learning_rate`\.$",
+        ),
+        ("x: 1\n" + LECTURE, r"line 1: unknown key `x`\. Valid names: `behaviors`, `default_settings`"),
+        ("x:\n" + LECTURE, r"line 1: unknown key `x`"),
+        (
+            walker("hyperparameters: {learning_rate: fast}"),
+            r"line 3: `\S+\.hyperparameters\.learning_rate` must be a number, but is the text 'fast'\.$",
+        ),
+        (
+            walker("max_steps: '5e5'"),
+            r"`[\w.]+` must be a whole number, but is the text '5e5'\. Remove the quotes\.",
+        ),
+        (walker("max_steps: true"), "must be a whole number, but is true"),
+        (walker("max_steps: 1.5"), "must be a whole number, but is the number 1.5"),
+        (walker("max_steps: 0"), "must be at least 1, but is the number 0"),
+        (walker("max_steps: [1]"), "must be a whole number, but is a list"),
+        (walker("hyperparameters: {learning_rate: 0}"), "must be greater than 0"),
+        (walker("hyperparameters: {learning_rate: true}"), "must be a number, but is true"),
+        (walker("hyperparameters: {learning_rate: .nan}"), "must be a finite number, but is the number nan"),
+        (walker("hyperparameters: {beta: .inf}"), "must be a finite number"),
+        (walker("hyperparameters: {epsilon: 1.0}"), "must be less than 1"),
+        (walker("hyperparameters: {epsilon: 0}"), "must be greater than 0"),
+        (walker("hyperparameters:\n  lambda: 1.9"), r"line 4: `\S+\.lambda` must be at most 1"),
+        (
+            walker("hyperparameters: {lambda: 0.9, lambd: 0.9}"),
+            r"lambda` and `lambd` are two names of one number",
+        ),
+        (walker("reward_signals: {extrinsic: {gamma: -1}}"), r"extrinsic\.gamma` must be at least 0"),
+        (
+            walker("hyperparameters:\n  buffer_size: 100"),
+            r"line 4: `\S+\.buffer_size` does not fit: batch_size \(1024\) exceeds buffer_size \(100\)",
+        ),
+        (
+            walker("hyperparameters: {learning_rate_schedule: linar}"),
+            r"must be one of 'linear' or 'constant', but is the text 'linar'\. The nearest .* is `linear`",
+        ),
+        (
+            walker("hyperparameters: {dialect: mlagents}"),
+            r"dialect` must be one of 'amble' or 'ml-agents', .* nearest valid name is `ml-agents`\.$",
+        ),
+        (walker("network_settings: 3"), "must be a block of keys, but is the number 3"),
+        (walker("network_settings: {normalize: 1}"), "must be true or false, but is the number 1"),
+        (
+            walker("trainer_type: pp"),
+            r"names no trainer: 'pp' is unknown; available: ppo\. .*nearest .* `ppo`\.$",
+        ),
+        (walker("trainer_type: 3"), "must be a text, but is the number 3"),
+        (
+            walker("hyperparameters: {tau: 0.005}\ntrainer_type: sac"),
+            r"line 4: `\S+trainer_type` asks for trainer sac, which is not supported yet; available: ppo\.$",
+        ),
+        (walker("trainer_type: poca"), "asks for trainer poca, which is not supported yet"),
+        (
+            walker("self_play: {window: 10}"),
+            r"`behaviors\.Walker\.self_play` is not supported by trainer ppo yet; remove it\.$",
+        ),
+        (
+            walker("behavioral_cloning: {demo_path: x}"),
+            "`behaviors.Walker.behavioral_cloning` is not supported by",
+        ),
+        (walker("init_path: x.pt"), "`behaviors.Walker.init_path` is not supported by trainer ppo yet"),
+        (
+            walker("threaded: true"),
+            "threaded` cannot be true: that is not supported by trainer ppo yet; remove it",
+        ),
+        (
+            walker("hyperparameters: {shared_critic: true}"),
+            "shared_critic` cannot be true: that is not supported",
+        ),
+        (
+            walker("network_settings: {memory: {memory_size: 8}}"),
+            "memory` is not supported by trainer ppo yet",
+        ),
+        (walker("network_settings: {deterministic: true}"), "deterministic` cannot be true"),
+        (
+            walker("reward_signals: {curiosity: {}}"),
+            "reward_signals.curiosity` is not supported by trainer ppo yet",
+        ),
+        (walker("reward_signals: {gail: {}}"), "reward_signals.gail` is not supported"),
+        (walker("reward_signals: {rnd: {}}"), "reward_signals.rnd` is not supported"),
+        (
+            LECTURE + "environment_parameters: {mass: {curriculum: []}}",
+            "mass` is a curriculum, which is not supported",
+        ),
+        (
+            LECTURE + "environment_parameters: {mass: {sampler_type: uniform}}",
+            "mass` is a sampler, which is not supp",
+        ),
+        (LECTURE + "env_settings: {env_path: ./Walker}", "env_settings.env_path` is not supported"),
+        (
+            LECTURE + "env_settings: {env_kwargs: {a: {b: 1}}}",
+            "must be a number, a text, true, false, null or a list",
+        ),
+        (LECTURE + "env_settings: {env_kwargs: {a: [.inf]}}", "env_kwargs.a` must be a finite number"),
+        (LECTURE + "env_settings: {env_id: ''}", "env_id` must not be empty"),
+        (LECTURE + "env_settings: {backend: arry}", "nearest valid name is `array`"),
+        (
+            LECTURE + "checkpoint_settings: {run_id: ../x}",
+            r"must be the name of one folder .* but is '\.\./x'",
+        ),
+        (
+            LECTURE + "checkpoint_settings: {resume: true, force: true}",
+            "resume` contradicts: resume continues the run",
+        ),
+        (LECTURE + "checkpoint_settings: {inference: true}", "inference` cannot be true"),
+        (LECTURE + "torch_settings: {device: gpu}", "must be cpu, cuda, cuda:N or mps, but is 'gpu'"),
+        (LECTURE + "time_limit: 0", "`time_limit` must be greater than 0"),
+        (LECTURE + "notes: text", "`notes` must be a list, but is the text 'text'"),
+        (
+            "behaviors: {A: {}, B: {}}",
+            r"line 1: `behaviors` names 2 behaviours \(A, B\); a single behaviour is supp",
+        ),
+        ("behaviors: {}", "`behaviors` names no behaviour; a run file needs exactly one"),
+        ("trainer: {}", r"names no behaviour.*\(`trainer` is no key of a run file\.\)"),
+        ("behaviors: [1]", "`behaviors` must be a block of keys, but is a list"),
+        ("behaviors: {Walker: 3}", "`behaviors.Walker` must be a block of keys, but is the number 3"),
+        (
+            "behaviors:\n  Hopper: {}",
+            r"line 2: behaviour `Hopper` does not say .*`env_settings\.env_id`.*`--env`",
+        ),
+        (
+            "default_settings:\n  hyperparameters:\n    lambda: 5\nbehaviors: {Walker: }",
+            r"line 3: `default_settings\.hyperparameters\.lambda` must be at most 1",
+        ),
+        (
+            walker("max_steps: 0\ntime_horizon: 0"),
+            r"line 3: .*max_steps.* Also wrong: `behaviors\.Walker\.time_horizon`\.$",
+        ),
+    ],
+)
+def test_refusals(tmp_path: Path, text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message) as refused:
+        load(tmp_path, text)
+    assert refused.value.exit_code == 2
+    assert "\n" not in str(refused.value)
+    assert str(refused.value).startswith(str(tmp_path / "my-run.yaml"))
+
+
+def test_a_missing_file_is_named_with_the_nearest_preset(tmp_path: Path) -> None:
+    with pytest.raises(
+        UsageError, match=r"no run file and no preset `wlaker\.yaml`\. The nearest preset is `walker`"
+    ):
+        load_run("wlaker.yaml")
+    with pytest.raises(UsageError, match=r"`nope\.yaml`\. Presets: 3dball, "):
+        load_run("nope.yaml")
+    with pytest.raises(UsageError, match=r"is a folder, not a run file\.$"):
+        load_run(tmp_path)
+    write(tmp_path, LECTURE, "run.yaml")
+    with pytest.raises(UsageError, match=r"its run file is .*run\.yaml"):
+        load_run(tmp_path)
+
+
+def test_a_binary_file_is_no_run_file(tmp_path: Path) -> None:
+    path = tmp_path / "policy.bin"
+    path.write_bytes(b"PK\x03\x04\xff\xfe")
+    with pytest.raises(UsageError, match=r"policy\.bin: not a text in UTF-8 \(byte 4\)"):
+        load_run(path)
+
+
+def test_any_gymnasium_id_gives_a_run() -> None:
+    config = run_from_env("HalfCheetah-v5", overrides=["max_steps=1e4", "env_settings.seed=0"])
+    assert config.env_id == "HalfCheetah-v5"
+    assert config.checkpoint_settings.run_id == "HalfCheetah-v5-ppo"
+    assert config.behavior[1].max_steps == 10_000
+    assert config.env_settings.seed == 0
+
+
+def test_an_id_with_a_module_still_names_one_folder() -> None:
+    config = run_from_env(
+        "my.module:team/MyEnv-v0", overrides=["behaviors.my.module-team-MyEnv-v0.max_steps=3"]
+    )
+    assert config.env_id == "my.module:team/MyEnv-v0"
+    assert config.checkpoint_settings.run_id == "my.module-team-MyEnv-v0-ppo"
+    assert config.behavior[1].max_steps == 3
+
+
+def test_an_unknown_trainer_for_an_id_is_refused() -> None:
+    with pytest.raises(UsageError, match="'trpoo' is unknown; available: ppo"):
+        run_from_env("CartPole-v1", trainer="trpoo")

@@ -1,0 +1,75 @@
+"""The models themselves: described, strict, and honest when used without a file."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from amble.config import EnvSettings, Hyperparameters, RunConfig
+from amble.config.nearest import did_you_mean, nearest
+from amble.config.settings_tree import dotted_names, names_at
+from amble.errors import UsageError
+
+
+def models(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
+    yield model
+    for definition in model.__subclasses__():
+        yield from models(definition)
+
+
+def test_every_setting_is_described() -> None:
+    base: Any = RunConfig.__mro__[1]
+    for model in models(base):
+        for name, field in model.model_fields.items():
+            assert field.description, f"{model.__name__}.{name}"
+
+
+def test_every_number_of_the_update_says_what_is_usual_or_goes_wrong() -> None:
+    for name, field in Hyperparameters.model_fields.items():
+        assert len(field.description or "") > 60 or name == "shared_critic", name
+
+
+def test_a_config_without_exactly_one_behaviour_has_no_behavior() -> None:
+    with pytest.raises(UsageError, match="names no behaviour"):
+        _ = RunConfig().behavior
+    two = RunConfig.model_validate({"behaviors": {"A": {}, "B": {}}})
+    with pytest.raises(UsageError, match="a single behaviour is supported"):
+        _ = two.behavior
+
+
+def test_a_behaviour_we_do_not_know_needs_an_environment() -> None:
+    with pytest.raises(UsageError, match="behaviour `A` does not say which environment"):
+        _ = RunConfig.model_validate({"behaviors": {"A": {}}}).env_id
+
+
+def test_the_input_is_not_mutated() -> None:
+    given: dict[str, Any] = {
+        "default_settings": {"max_steps": 3},
+        "behaviors": {"Walker": {"hyperparameters": {"lambda": 1}}},
+    }
+    RunConfig.model_validate(given)
+    assert given == {
+        "default_settings": {"max_steps": 3},
+        "behaviors": {"Walker": {"hyperparameters": {"lambda": 1}}},
+    }
+
+
+def test_texts_are_never_coerced() -> None:
+    with pytest.raises(ValidationError):
+        EnvSettings.model_validate({"num_envs": "3"})
+
+
+def test_names_are_read_off_the_models() -> None:
+    assert "learning_rate" in names_at(("behaviors", "Walker", "hyperparameters"))
+    assert "num_envs" in names_at(("env_settings",))
+    assert names_at(("behaviors",)) == []
+    assert names_at(("env_settings", "env_kwargs")) == []
+    assert "reward_signals.extrinsic.gamma" in set(dotted_names())
+
+
+def test_the_nearest_name() -> None:
+    assert nearest("LERNING_rate", ["learning_rate", "beta"]) == "learning_rate"
+    assert nearest("zzz", ["learning_rate"]) is None
+    assert did_you_mean("zzz", ["a", "b"]) == "Valid names: `a`, `b`."
+    assert did_you_mean("zzz", []) == "No names are valid there."

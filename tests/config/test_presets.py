@@ -1,0 +1,48 @@
+"""The shipped run files: each loads, describes itself and survives being written out."""
+
+from pathlib import Path
+
+import pytest
+
+from amble.config import list_presets, load_run, to_yaml
+
+NAMES = ["3dball", "cartpole", "pendulum", "walker", "walker-demo", "walker-release-21"]
+
+
+def test_the_presets_are_these() -> None:
+    assert [preset.name for preset in list_presets()] == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_preset_loads_and_reads_back_equal(tmp_path: Path, name: str) -> None:
+    config = load_run(name)
+    assert config.checkpoint_settings.run_id == name
+    path = tmp_path / "run.yaml"
+    path.write_text(to_yaml(config), encoding="utf-8")
+    assert load_run(path) == config
+
+
+def test_a_preset_describes_itself_in_its_first_line() -> None:
+    for preset in list_presets():
+        assert preset.description
+        assert preset.path.read_text(encoding="utf-8").startswith(f"# {preset.description}\n")
+
+
+def test_the_walkers_are_the_two_releases_bodies() -> None:
+    assert load_run("walker").env_settings.env_kwargs == {"body": "release_19"}
+    assert load_run("walker-release-21").env_settings.env_kwargs == {"body": "release_21"}
+
+
+def test_the_demo_narrows_the_speed_and_says_so() -> None:
+    demo = load_run("walker-demo")
+    assert demo.env_settings.env_kwargs == {"body": "release_19", "target_speed_range": [1.0, 3.0]}
+    assert demo.time_limit is not None
+    assert "1-3 m/s" in demo.notes[0]
+
+
+def test_the_ball_has_unitys_numbers() -> None:
+    _, ball = load_run("3dball").behavior
+    numbers = ball.hyperparameters
+    assert (numbers.batch_size, numbers.buffer_size, numbers.beta, numbers.lambd) == (64, 12000, 0.001, 0.99)
+    assert (ball.max_steps, ball.time_horizon, ball.summary_freq) == (500_000, 1000, 12_000)
+    assert (ball.network_settings.normalize, ball.network_settings.hidden_units) == (True, 128)
