@@ -72,6 +72,7 @@ def build(settings: WalkerSettings) -> mujoco.MjModel:
     option.timestep = settings.timestep
     option.gravity = (0.0, 0.0, -settings.gravity)
     option.integrator = mujoco.mjtIntegrator.mjINT_DISCRETE
+    option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC  # the pyramidal one is not symmetric left to right here
     option.solver = mujoco.mjtSolver.mjSOL_NEWTON
     option.iterations = settings.solver_iterations
     option.ls_iterations = 10

@@ -98,8 +98,10 @@ class WalkerSettings:
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             if isinstance(default, float | int) and not isinstance(default, bool) and not is_number:
                 raise UsageError(f"Walker: {name} must be a number; got {value!r}.")
-        pairs = {k: tuple(v) for k, v in settings.items() if k == "target_speed_range"}
-        return cls(**{**settings, **pairs})
+        speeds = settings.get("target_speed_range", cls.target_speed_range)
+        if not (isinstance(speeds, list | tuple) and len(speeds) == 2):
+            raise UsageError(f"Walker: target_speed_range must be (low, high), in m/s; got {speeds!r}.")
+        return cls(**{**settings, "target_speed_range": tuple(speeds)})
 
     @property
     def skeleton(self) -> Skeleton:
