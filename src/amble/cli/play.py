@@ -17,7 +17,7 @@ def play(
     ] = None,
     web: Annotated[bool, typer.Option("--web", help="Show it in the browser (not available yet).")] = False,
     seed: Annotated[int | None, typer.Option(min=0, metavar="S", help="Seed of the episodes.")] = None,
-    episodes: Annotated[int, typer.Option(min=1, metavar="N", help="Episodes to show.")] = 1,
+    episodes: Annotated[int | None, typer.Option(min=1, metavar="N", help="Episodes to show.")] = None,
     seconds: Annotated[
         float | None, typer.Option(min=0.1, metavar="S", help="Stop after this much simulated time.")
     ] = None,

@@ -1,0 +1,79 @@
+"""Seeing a policy: its episodes as a film."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+
+from amble.envs import find_spec
+from amble.errors import AmbleError
+from amble.insight.video import caption, write_video
+from amble.training.policy import PortablePolicy
+
+_SECONDS = 20.0
+
+
+def play(
+    run: Path,
+    *,
+    video: Path | None = None,
+    seed: int | None = None,
+    episodes: int | None = None,
+    seconds: float | None = None,
+) -> Path:
+    """Film the policy of a run.
+
+    Args:
+        run: a run's directory; its `policy/` is played.
+        video: the MP4 to write; `video.mp4` in the run's directory if None.
+        seed: of the first episode.
+        episodes: how many to show; as many as fit into `seconds` if None.
+        seconds: simulated time after which the film ends; 20 if neither it nor `episodes` is given.
+
+    Returns:
+        The film's path.
+    """
+    run = Path(run)
+    policy = PortablePolicy.load(run / "policy")
+    find_spec(policy.spec["env_id"])
+    env = gymnasium.make(policy.spec["env_id"], render_mode="rgb_array", **policy.spec["env_kwargs"])
+    if seconds is None and episodes is None:
+        seconds = _SECONDS
+    fps = float(env.metadata.get("render_fps", 30))
+    frames_at_most = None if seconds is None else max(1, round(seconds * fps))
+    path = video if video is not None else run / "video.mp4"
+    try:
+        return write_video(_frames(env, policy, seed or 0, episodes, frames_at_most, fps), path, fps)
+    finally:
+        env.close()
+
+
+def _frames(
+    env: gymnasium.Env[Any, Any],
+    policy: PortablePolicy,
+    seed: int,
+    episodes: int | None,
+    at_most: int | None,
+    fps: float,
+) -> Iterator[np.ndarray]:
+    shown, episode = 0, 0
+    while episodes is None or episode < episodes:
+        observation, _ = env.reset(seed=seed if episode == 0 else None)
+        episode += 1
+        total, decisions, over = 0.0, 0, False
+        while not over:
+            if shown == at_most:
+                return
+            frame = env.render()
+            if not isinstance(frame, np.ndarray):
+                raise AmbleError(f"{policy.spec['env_id']} drew no picture: it has no render_mode 'rgb_array'.")
+            lines = [f"{policy.spec['behavior']} after {policy.spec['env_steps']:,} steps", f"episode {episode}"]
+            yield caption(frame, [*lines, f"{decisions / fps:4.1f} s   return {total:.1f}"])
+            shown += 1
+            action = policy.act(np.asarray(observation)[None])[0]
+            observation, reward, terminated, truncated, _ = env.step(action)
+            total, decisions, over = total + float(reward), decisions + 1, terminated or truncated

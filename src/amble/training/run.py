@@ -1,0 +1,160 @@
+"""A whole run: take its directory, train, write everything down, whatever ends it."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from amble.config import RunConfig, load_run, to_yaml
+from amble.errors import AmbleError
+from amble.training.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
+from amble.training.files import write_file
+from amble.training.interrupt import StopRequest
+from amble.training.metrics import MetricsLog
+from amble.training.policy_files import write_policy
+from amble.training.progress import Progress
+from amble.training.run_directory import RunDirectory
+from amble.training.trainer import Row, Trainer
+
+
+def train(config: RunConfig) -> int:
+    """Train as `config` says, in `results_dir/run_id`; return the exit code: 0, or 128 + the signal that stopped it.
+
+    Raises:
+        UsageError: what `config` asks for cannot be done; nothing was written.
+        AmbleError: the run failed; what it had learned is in its last checkpoint.
+    """
+    settings = config.checkpoint_settings
+    trainer = Trainer(_seed_of_resumed(config))  # before the directory: what cannot start writes nothing
+    try:
+        run = RunDirectory.create(
+            settings.results_dir,
+            settings.run_id,
+            resume=settings.resume,
+            force=settings.force,
+            initialize_from=None if settings.resume else settings.initialize_from,
+        )
+        with run:
+            return _train_in(run, trainer)
+    finally:
+        trainer.close()
+
+
+def _train_in(run: RunDirectory, trainer: Trainer) -> int:
+    config = trainer.config
+    notes = _restore(run, trainer)
+    progress = Progress(trainer.name, trainer.behavior.max_steps, config.time_limit)
+    write_file(run.run_yaml, to_yaml(config))
+    resumed = trainer.iteration if config.checkpoint_settings.resume else None
+    with MetricsLog(run, resumed) as metrics, progress, StopRequest(progress.message) as stop:
+        metrics.text("Hyperparameters", f"```yaml\n{to_yaml(config)}```")
+        progress.start([*_headline(run, trainer), *config.notes, *notes])
+
+        def on_row(row: Row) -> None:
+            metrics.write(row)
+            progress.update(row)
+
+        def save() -> None:
+            metrics.sync()
+            _save(run, trainer)
+
+        try:
+            reason = trainer.run(on_row=on_row, on_checkpoint=save, should_stop=lambda: stop.requested)
+        except BaseException as failure:
+            kind = "interrupted" if isinstance(failure, KeyboardInterrupt | SystemExit) else "failed"
+            metrics.write_summary(kind, error=str(failure) or type(failure).__name__)
+            raise
+        save()
+        metrics.write_summary(reason if stop.signal is None else stop.signal.name)
+        progress.stop()
+        for line in _farewell(run, trainer, reason):
+            progress.message(line)
+        return stop.exit_code or 0
+
+
+def _save(run: RunDirectory, trainer: Trainer) -> None:
+    keep = trainer.behavior.keep_checkpoints
+    save_checkpoint(run.checkpoints, trainer.env_steps, trainer.tensors(), trainer.state(), keep)
+    write_policy(run.policy, trainer.policy.state_dict(), trainer.spec())
+
+
+def _restore(run: RunDirectory, trainer: Trainer) -> list[str]:
+    """Load what the run starts from; return lines that say so."""
+    settings = trainer.config.checkpoint_settings
+    if settings.resume:
+        checkpoint = latest_checkpoint(run.checkpoints)
+        if checkpoint is None:
+            return ["There is no checkpoint yet: starting from the beginning."]
+        trainer.restore(*load_checkpoint(checkpoint))
+        changed = _differences(load_run(run.run_yaml), trainer.config)
+        return [f"Resuming at step {trainer.env_steps}.", *(f"Changed since: {line}" for line in changed)]
+    if run.initialize_from is not None:
+        checkpoint = latest_checkpoint(run.initialize_from / "checkpoints")
+        if checkpoint is None:
+            raise AmbleError(f"{run.initialize_from}: has no checkpoint to start from yet.")
+        trainer.load_weights(load_checkpoint(checkpoint)[0])
+        return [f"Starting from the networks of {checkpoint}."]
+    return []
+
+
+def _seed_of_resumed(config: RunConfig) -> RunConfig:
+    """A resumed run keeps the seed that it began with."""
+    settings = config.checkpoint_settings
+    saved = Path(settings.results_dir) / settings.run_id / "run.yaml"
+    if not (settings.resume and saved.is_file()):
+        return config
+    seed = load_run(saved).env_settings.seed
+    env_settings = config.env_settings.model_copy(update={"seed": seed})
+    return config.model_copy(update={"env_settings": env_settings})
+
+
+def _differences(before: RunConfig, now: RunConfig) -> list[str]:
+    """The settings, but for those of starting and saving, that a resumed run changes: `key: old → new`."""
+    old, new = (_flat(config.model_dump(exclude={"checkpoint_settings", "notes"})) for config in (before, now))
+    keys = sorted(old.keys() | new.keys())
+    return [f"{key}: {old.get(key)} → {new.get(key)}" for key in keys if old.get(key) != new.get(key)]
+
+
+def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, dict) and value:
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _headline(run: RunDirectory, trainer: Trainer) -> list[str]:
+    env, hyper = trainer.env, trainer.behavior.hyperparameters
+    backend = env.metadata.get("amble_backend", "array")
+    size = sum(parameter.numel() for parameter in trainer.algorithm.parameters)
+    return [
+        f"{trainer.name}: {trainer.behavior.trainer_type} on {trainer.config.env_id}, {env.num_envs} environments "
+        f"({backend}), {trainer.collector.decisions} decisions each an iteration",
+        f"{size:,} parameters, minibatches of {hyper.batch_size}, {hyper.num_epoch} epochs, "
+        f"seed {trainer.config.env_settings.seed}; writing to {run.path}",
+    ]
+
+
+def _farewell(run: RunDirectory, trainer: Trainer, reason: str) -> list[str]:
+    lines = {
+        "done": f"Done after {trainer.env_steps:,} steps.",
+        "time_limit": f"The time limit is reached, after {trainer.env_steps:,} steps.",
+        "stopped": f"Stopped after {trainer.env_steps:,} steps; everything is saved.",
+    }
+    again = [lines[reason]]
+    if reason != "done":
+        settings = trainer.config.checkpoint_settings
+        where = f" --results-dir {shlex.quote(settings.results_dir)}" if settings.results_dir != "results" else ""
+        more = " --time-limit 1e9" if reason == "time_limit" else ""
+        again.append(
+            f"Go on with it: amble train {shlex.quote(str(run.run_yaml))} --run-id {shlex.quote(run.name)}{where}"
+            f" --resume{more}"
+        )
+    again.append(f"See it: amble play {shlex.quote(str(run.path))}    its curves: amble plot {shlex.quote(str(run.path))}")
+    return again
+
+
+__all__ = ["train"]
