@@ -170,6 +170,14 @@ class TestLatest:
         ):
             latest_checkpoint(tmp_path)
 
+    def test_of_one_step_the_newer_is_taken(self, tmp_path):
+        older = save(tmp_path, 20, value=1).rename(tmp_path / "aside")
+        save(tmp_path, 20, value=2)
+        older.rename(tmp_path / "step-000000000020.replaced")
+        assert value_of(latest_checkpoint(tmp_path)) == 2
+        save(tmp_path, 30)
+        assert names(tmp_path) == ["step-000000000020", "step-000000000030"]
+
     def test_the_older_of_one_step_is_taken_where_a_kill_left_only_that(self, tmp_path):
         save(tmp_path, 10)
         save(tmp_path, 20).rename(tmp_path / "step-000000000020.replaced")

@@ -81,6 +81,7 @@ class TestPlain:
             "with Progress('Walker', 10, interval=0.0) as p:\n"
             "    for i in range(50):\n"
             "        p.update({'env_steps': i, 'wall_seconds': float(i)}); time.sleep(0.002)\n"
+            "print('more', flush=True)\n"
             "import os; os.write(2, b'finished')\n"
         )
         child = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -90,8 +91,18 @@ class TestPlain:
         child.stderr.close()
         assert child.wait(20) == 0
         assert errors.endswith("finished")
-        assert "no longer shown" in errors
+        assert errors.count("no longer shown") == 1
         assert "Traceback" not in errors
+
+    def test_a_stream_that_fails_is_left_alone_after(self, caplog):
+        class Failing(io.StringIO):
+            def write(self, text):
+                raise OSError(5, "Input/output error")
+
+        with Progress("Walker", 100, stream=Failing(), interval=0.0) as progress:
+            progress.start(["one", "two"])
+            progress.update(row(1))
+        assert caplog.text.count("no longer shown (Input/output error)") == 1
 
 
 class TestTimeLeft:

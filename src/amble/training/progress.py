@@ -14,7 +14,7 @@ import math
 import os
 import sys
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from io import TextIOBase
 from itertools import pairwise
 from typing import Any, TextIO
@@ -74,6 +74,7 @@ class Progress:
         self._live: Live | None = None
         self._queue: list[str] = []
         self._drawing = False
+        self._silent = False
         self._encoding = getattr(self._stream, "encoding", None) or "utf-8"
         # Not rich's own judgement: FORCE_COLOR would have it draw into a pipe.
         self._terminal = (
@@ -166,7 +167,9 @@ class Progress:
                 writable = text.encode(self._encoding, "replace").decode(self._encoding)
                 print(writable, file=self._stream, flush=True)
 
-    def _guarded(self, write: Any) -> None:
+    def _guarded(self, write: Callable[[], object]) -> None:
+        if self._silent:
+            return
         self._drawing = True
         try:
             write()
@@ -178,11 +181,11 @@ class Progress:
     def _fall_silent(self, error: OSError) -> None:
         _log.warning("progress is no longer shown (%s); the run goes on", error.strerror or error)
         live, self._live = self._live, None
-        self._terminal = False
+        self._silent = True
         with contextlib.suppress(OSError, ValueError):
             if live is not None:
                 live.stop()
-        # What is left in the stream's buffer must have somewhere to go, or Python would fail on it at exit.
+        # What others print there later must not end the run either.
         with contextlib.suppress(OSError, ValueError):
             devnull = os.open(os.devnull, os.O_WRONLY)
             os.dup2(devnull, self._stream.fileno())
