@@ -1,1 +1,1 @@
-"""TODO room."""
+"""Seeing what was learned: curves and films."""

@@ -9,7 +9,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from amble.envs import find_spec
+from amble.envs.making import find_spec
 from amble.errors import AmbleError
 from amble.insight.video import caption, write_video
 from amble.training.policy import PortablePolicy

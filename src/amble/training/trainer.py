@@ -24,6 +24,7 @@ from amble.training.collect import Collector, Episodes
 from amble.training.policy import policy_spec
 from amble.training.random_state import restore_torch_rng, torch_rng_to_json
 from amble.training.seeds import Seeds
+from amble.training.threads import torch_threads, update_threads
 
 Row = dict[str, float | int | None]
 
@@ -83,6 +84,7 @@ class Trainer:
             rng=self.minibatches,
         )
         self.collector = Collector(self.env, self.policy, decisions, self.exploration, self.device)
+        self._update_threads = update_threads(hyper.batch_size, network.hidden_units)
         self.env_steps, self.iteration = 0, 0
         self.wall_seconds = 0.0
         self._began = False
@@ -120,10 +122,12 @@ class Trainer:
         """One iteration: a rollout and the updates by it. Returns its figures."""
         self._begin()
         start = time.perf_counter()
-        rollout, episodes = self.collector.collect()
+        with torch_threads(1):
+            rollout, episodes = self.collector.collect()
         collected = time.perf_counter()
-        figures = self.algorithm.update(rollout, self.env_steps)
-        self.collector.update_normaliser()
+        with torch_threads(self._update_threads):
+            figures = self.algorithm.update(rollout, self.env_steps)
+            self.collector.update_normaliser()
         end = time.perf_counter()
 
         self.iteration += 1
