@@ -270,6 +270,28 @@ def test_close_leaves_no_processes():
     assert [process.exitcode for process in workers] == [0] * len(workers)
 
 
+def test_ctrl_c_is_the_parents_to_handle():
+    env = amble.envs.make("toys:Countdown-v0", 2, backend="workers")
+    env.reset(seed=0)
+    for process, _ in env._workers:
+        os.kill(process.pid, signal.SIGINT)
+    env.step(np.zeros((2, 2), np.float32))
+    env.close()
+
+
+def test_a_terminated_worker_dies_although_the_parent_handles_the_signal():
+    previous = signal.signal(signal.SIGTERM, lambda *_: None)
+    try:
+        env = amble.envs.make("toys:Countdown-v0", 2, backend="workers")
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+    process, _ = env._workers[0]
+    process.terminate()
+    process.join(5)
+    assert process.exitcode == -signal.SIGTERM
+    env.close()
+
+
 def test_workers_end_when_the_object_is_forgotten():
     env = amble.envs.make("toys:Countdown-v0", 2, backend="workers")
     workers = [process for process, _ in env._workers]

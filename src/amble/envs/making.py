@@ -59,8 +59,8 @@ def make(
     except (ModuleNotFoundError, gymnasium.error.DependencyNotInstalled) as missing:
         raise UsageError(f"{spec.id} needs a package that is not installed: {missing}.") from missing
     except TypeError as refused:
-        # a constructor's complaint about its arguments; anything else is a bug to be seen whole
-        if "argument" not in str(refused):
+        # Python's complaint about a call's arguments; anything else is a bug, to be seen whole
+        if not any(words in str(refused) for words in ("keyword argument", "required positional argument")):
             raise
         raise UsageError(f"{spec.id} does not take the settings {env_kwargs}: {refused}.") from refused
     check_boundary(env)

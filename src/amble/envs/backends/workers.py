@@ -246,6 +246,9 @@ class _Chunk:
 def _work(pipe: Connection, board: _Board, spec: EnvSpec, env_kwargs: dict[str, Any], ids: range) -> None:
     """Serve the environments `ids` until told to close or left by the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; it will close us
+    signal.signal(
+        signal.SIGTERM, signal.SIG_DFL
+    )  # a forked worker has the parent's handler, which saves runs
     parent = os.getppid()
     chunk = _Chunk({name: array[ids.start : ids.stop] for name, array in board.arrays().items()})
     calls = {"step": chunk.step, "reset": chunk.reset, "render": chunk.render}
