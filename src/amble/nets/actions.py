@@ -23,7 +23,11 @@ class ActionMap:
     """
 
     def __init__(self, space: spaces.Space[Any], clip: float):
-        if isinstance(space, spaces.Box) and len(space.shape) == 1 and np.issubdtype(space.dtype, np.floating):
+        if (
+            isinstance(space, spaces.Box)
+            and len(space.shape) == 1
+            and np.issubdtype(space.dtype, np.floating)
+        ):
             bounded = np.isfinite(space.low) & np.isfinite(space.high)
             self._clip = np.where(bounded, clip, np.inf).astype(np.float32)
             self._gain = np.where(bounded, (space.high - space.low) / (2 * clip), 1.0).astype(np.float32)
@@ -54,5 +58,3 @@ class ActionMap:
         if isinstance(self.space, spaces.Discrete):
             return torch.empty(shape, dtype=torch.int64)
         return torch.empty(*shape, *(self.space.shape or ()))
-
-
