@@ -60,13 +60,14 @@ class WalkerSettings:
     solver_iterations: int = 10
     """Upper limit of the contact solver's Newton steps a substep."""
     randomize: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-    """Factors (low, high) on `mass`, `friction`, `gravity`, drawn for each simulation at each episode start."""
+    """Factors (low, high) on `mass`, `friction`, `gravity`, drawn anew for each simulation at each episode start."""
 
     def __post_init__(self) -> None:
         """Refuse what the physics cannot run on."""
         if self.body not in SKELETONS:
             raise UsageError(
-                f"Walker: body must be one of {', '.join(SKELETONS)}; got {self.body!r}{_nearest(self.body, SKELETONS)}."
+                f"Walker: body must be one of {', '.join(SKELETONS)}; got {self.body!r}"
+                f"{_nearest(self.body, SKELETONS)}."
             )
         for name in (
             "timestep",
