@@ -44,7 +44,10 @@ def main() -> None:
                 seconds = time.perf_counter() - start
                 steps = json.loads((Path(run) / "summary.json").read_text())["env_steps"]
                 means.append(amble.evaluate(run, episodes=100, seed=1_000 + seed)["return_mean"])
-            print(f"{preset}  seed {seed}  {means[-1]:9.2f}  after {steps:,} steps in {seconds:.1f} s", flush=True)
+            print(
+                f"{preset}  seed {seed}  {means[-1]:9.2f}  after {steps:,} steps in {seconds:.1f} s",
+                flush=True,
+            )
         values = np.array(means)
         line = f"{preset}  IQM {interquartile_mean(values):.2f}"
         if len(values) > 1 and np.ptp(values) > 0:

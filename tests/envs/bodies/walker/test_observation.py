@@ -60,7 +60,7 @@ def expected(env: WalkerVectorEnv, i: int, action: np.ndarray) -> dict[str, floa
         six = np.zeros(6)
         mujoco.mj_objectVelocity(model, data, mujoco.mjtObj.mjOBJ_BODY, model.body(part).id, six, 0)
         velocity[part], spin[part] = unity(six[3:]), unity(six[:3])
-    fx, fy = env.goal_forward[i]
+    fx, fy = env.goal_forward[:, i]
     forward = np.array([fy, 0.0, fx])
     right = np.array([fx, 0.0, -fy])
     cube = np.stack([right, [0, 1, 0], forward])
@@ -117,10 +117,12 @@ def test_strength_is_zero_before_the_first_action() -> None:
 
 
 def test_goal_is_straight_ahead_in_its_own_frame() -> None:
-    forward = np.array([[0.6, 0.8]])
-    np.testing.assert_allclose(in_cube(np.array([[1.2, 1.6, 5.0]]), forward), [[0, 5, 2]], atol=1e-12)
+    forward = np.array([[0.6], [0.8]])
+    np.testing.assert_allclose(in_cube(np.array([[1.2], [1.6], [5.0]]), forward), [[0], [5], [2]], atol=1e-12)
     # Unity's right of a body that faces MuJoCo's +x is MuJoCo's +y
-    np.testing.assert_allclose(in_cube(np.array([[0.0, 1.0, 0.0]]), np.array([[1.0, 0.0]])), [[1, 0, 0]])
+    np.testing.assert_allclose(
+        in_cube(np.array([[0.0], [1.0], [0.0]]), np.array([[1.0], [0.0]])), [[1], [0], [0]]
+    )
 
 
 @pytest.mark.parametrize(
@@ -132,5 +134,5 @@ def test_goal_is_straight_ahead_in_its_own_frame() -> None:
     ],
 )
 def test_shortest_arc(a, b, xyzw) -> None:
-    q = shortest_arc(np.array([a], float), np.array([b], float))
-    np.testing.assert_allclose(q[0], xyzw, atol=1e-12)
+    q = shortest_arc(np.array([a], float).T, np.array([b], float).T)
+    np.testing.assert_allclose(q[:, 0], xyzw, atol=1e-12)

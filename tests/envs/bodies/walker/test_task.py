@@ -7,7 +7,9 @@ from amble.envs.bodies.walker.task import draw_targets, look_at_target, match_ve
 
 
 def match(velocity: tuple[float, float, float], speed: float) -> float:
-    return float(match_velocity(np.array([velocity]), np.array([[speed, 0, 0]]), np.array([speed]))[0])
+    return float(
+        match_velocity(np.array([velocity]).T, np.array([[speed, 0.0, 0.0]]).T, np.array([speed]))[0]
+    )
 
 
 def test_match_velocity() -> None:
@@ -19,7 +21,7 @@ def test_match_velocity() -> None:
 
 
 def test_look_at_target() -> None:
-    goal = np.array([[0.6, 0.8]])
+    goal = np.array([[0.6], [0.8]])
     looks = {
         (0.6, 0.8, 0.0): 1.0,
         (-0.6, -0.8, 0.0): 0.0,
@@ -27,7 +29,7 @@ def test_look_at_target() -> None:
         (0.0, 0.0, 1.0): 0.5,  # straight up
     }
     for head, expected in looks.items():
-        assert look_at_target(np.array([head]), goal)[0] == pytest.approx(expected)
+        assert look_at_target(np.array([head]).T, goal)[0] == pytest.approx(expected)
 
 
 def test_targets_are_uniform_in_a_flattened_ball() -> None:

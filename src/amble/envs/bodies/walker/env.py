@@ -83,11 +83,11 @@ class WalkerVectorEnv(BodyVectorEnv):
 
         shape = (num_envs,)
         self.goal_speed: Float[np.ndarray, "B"] = np.ones(shape)
-        self.goal_forward: Float[np.ndarray, "B 2"] = np.zeros((*shape, 2))
+        self.goal_forward: Float[np.ndarray, "2 B"] = np.zeros((2, *shape))
         self.target: Float[np.ndarray, "B 3"] = np.zeros((*shape, 3))
         self.contact: Bool[np.ndarray, "B P"] = np.zeros((*shape, len(PART_ORDER)), bool)
         self._force_limit: Float[np.ndarray, "B D"] = np.zeros((*shape, len(self._actions.low)))
-        self._cube_position: Float[np.ndarray, "B 3"] = np.zeros((*shape, 3))
+        self._cube_position: Float[np.ndarray, "3 B"] = np.zeros((3, *shape))
         self._target_height = s.skeleton.target_size / 2
         self._target_radius = s.target_radius or s.skeleton.target_radius
         self._touch_reach = 1.1 * (s.skeleton.start_height + s.skeleton.target_size)
@@ -117,8 +117,8 @@ class WalkerVectorEnv(BodyVectorEnv):
         self._force_limit[ids] = 0.0
         self.goal_speed[ids] = rng.uniform(*s.target_speed_range, len(ids))
         self.batch.forward(ids, _CURRENT)
-        self._cube_position[ids] = hips = self.signals.hips_position(ids)
-        self.goal_forward[ids] = heading(self.target[ids] - hips)
+        self._cube_position[:, ids] = hips = self.signals.hips_position(ids)
+        self.goal_forward[:, ids] = heading(self.target[ids].T - hips)
         self.contact[ids] = False
 
     def _advance(
@@ -154,7 +154,7 @@ class WalkerVectorEnv(BodyVectorEnv):
     def _observe(self, rows: Rows, out: Float[np.ndarray, "n O"]) -> None:
         self._observer.observe(
             rows,
-            goal_forward=self.goal_forward[rows],
+            goal_forward=self.goal_forward[:, rows],
             goal_speed=self.goal_speed[rows],
             target=self.target[rows],
             contact=self.contact[rows],
@@ -166,20 +166,20 @@ class WalkerVectorEnv(BodyVectorEnv):
 
     def _account(self, reward: Float[np.ndarray, "B"], fallen: Bool[np.ndarray, "B"]) -> None:
         """Turn the cubes, add the reward of the state the signals show, note falls and touched targets."""
-        signals = self.signals
-        self.goal_forward[:] = heading(self.target - self._cube_position)  # from the cube's previous place
+        signals, target = self.signals, self.target.T
+        self.goal_forward[:] = heading(target - self._cube_position)  # from the cube's previous place
         self._cube_position[:] = signals.hips_position()
 
-        goal = np.zeros((self.num_envs, 3))
-        np.multiply(self.goal_forward, self.goal_speed[:, None], out=goal[:, :2])
+        goal = np.zeros((3, self.num_envs))
+        np.multiply(self.goal_forward, self.goal_speed, out=goal[:2])
         matched = match_velocity(signals.mean_velocity(), goal, self.goal_speed)
         reward += matched * look_at_target(signals.head_forward(), self.goal_forward)
 
         np.less_equal(signals.clearances(), self.settings.contact_offset, out=self.contact)
         fallen |= (self.contact & self._must_not_touch).any(axis=1)
 
-        offset = self.target[:, :2] - self._cube_position[:, :2]
-        near = np.flatnonzero(np.square(offset).sum(axis=1) < self._touch_reach**2)
+        away = np.hypot(*(target - self._cube_position)[:2])
+        near = np.flatnonzero(away < self._touch_reach)
         if len(near):
             touching = signals.near_box(near, self.target[near], self._target_height)
             if touching.any():

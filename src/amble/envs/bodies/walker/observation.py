@@ -47,15 +47,15 @@ class Observer:
         self._signals = signals
         turning = [signals.names[i] for i in signals.turning]
         self._contact = np.array([index(f"{part}.ground_contact") for part in signals.names])
-        self._vectors = self._contact[:, None] + np.arange(1, 10)  # velocity, angular velocity, position
-        self._rotation = np.array([index(f"{part}.rotation.x") for part in turning])[:, None] + np.arange(4)
+        self._vectors = self._contact + np.arange(1, 10)[:, None]  # velocity, angular velocity, position
+        self._rotation = np.array([index(f"{part}.rotation.x") for part in turning]) + np.arange(4)[:, None]
         self._strength = np.array([index(f"{part}.strength") for part in turning])
 
     def observe(
         self,
         rows: Rows,
         *,
-        goal_forward: Float[np.ndarray, "n 2"],
+        goal_forward: Float[np.ndarray, "2 n"],
         goal_speed: Float[np.ndarray, "n"],
         target: Float[np.ndarray, "n 3"],
         contact: Bool[np.ndarray, "n P"],
@@ -75,29 +75,30 @@ class Observer:
         """
         signals = self._signals
         hips = signals.hips_position(rows)
-        velocity = signals.velocities(rows)
-        n = len(hips)
-        vectors = np.empty((n, len(signals.names), 3, 3))
-        vectors[:, :, 0] = velocity
-        vectors[:, :, 1] = signals.angular_velocities(rows)
-        vectors[:, :, 2] = signals.positions(rows) - hips[:, None]
-        vectors = in_cube(vectors, goal_forward)
+        velocity, spin = signals.motion(rows)
+        n, parts = contact.shape
+        vectors = np.stack(
+            [velocity, spin, signals.positions(rows) - hips[..., None]], axis=1
+        )  # (3, 3, n, P)
+        # (which vector, component, n, P), in the cube's axes
+        vectors = in_cube(
+            vectors, np.broadcast_to(goal_forward[:, None, :, None], (2, 3, n, parts))
+        ).swapaxes(0, 1)
 
-        mean_velocity = vectors[:, :, 0].mean(axis=1)
-        forward = np.zeros((n, 3))
-        forward[:, :2] = goal_forward
-        forward = to_unity(forward)
-        goal = np.zeros((n, 3))
-        goal[:, 2] = goal_speed
+        mean_velocity = vectors[0].mean(axis=-1)
+        forward = to_unity(np.stack([*goal_forward, np.zeros(n)]))
+        goal = np.zeros((3, n))
+        goal[2] = goal_speed
 
-        head = out[:, :18]
-        head[:, 0] = np.sqrt(np.square(goal - mean_velocity).sum(axis=1))
-        head[:, 1:4] = mean_velocity
-        head[:, 4:7] = goal
-        head[:, 7:11] = shortest_arc(to_unity(signals.hips_forward(rows)), forward)
-        head[:, 11:15] = shortest_arc(to_unity(signals.head_forward(rows)), forward)
-        head[:, 15:18] = in_cube(target - hips, goal_forward)
-        out[:, self._contact] = contact
-        out[:, self._vectors] = vectors.reshape(n, len(signals.names), 9)
-        out[:, self._rotation] = signals.local_rotations(rows)
-        out[:, self._strength] = strength
+        features = np.empty((OBSERVATION_SIZE, n), np.float32)
+        features[0] = np.sqrt(np.square(goal - mean_velocity).sum(axis=0))
+        features[1:4] = mean_velocity
+        features[4:7] = goal
+        features[7:11] = shortest_arc(to_unity(signals.hips_forward(rows)), forward)
+        features[11:15] = shortest_arc(to_unity(signals.head_forward(rows)), forward)
+        features[15:18] = in_cube(target.T - hips, goal_forward)
+        features[self._contact] = contact.T
+        features[self._vectors] = vectors.reshape(9, n, parts).swapaxes(1, 2)
+        features[self._rotation] = signals.local_rotations(rows).swapaxes(1, 2)
+        features[self._strength] = strength.T
+        out[:] = features.T

@@ -57,8 +57,8 @@ class WalkerSettings:
     """Whether parts that share no joint collide."""
     walls: bool = True
     """Whether the arena has its four walls."""
-    solver_iterations: int = 10
-    """Upper limit of the contact solver's Newton steps a substep."""
+    solver_iterations: int = 12
+    """Upper limit of the contact solver's sweeps a substep."""
     randomize: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Factors (low, high) on `mass`, `friction`, `gravity`, drawn anew for each simulation at each episode start."""
 

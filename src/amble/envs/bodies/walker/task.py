@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 
 def match_velocity(
-    velocity: Float[np.ndarray, "B 3"], goal: Float[np.ndarray, "B 3"], goal_speed: Float[np.ndarray, "B"]
+    velocity: Float[np.ndarray, "3 B"], goal: Float[np.ndarray, "3 B"], goal_speed: Float[np.ndarray, "B"]
 ) -> Float[np.ndarray, "B"]:
     """(1 - (d/v*)²)², d = clamp(|v - goal|, 0, v*): 1 at the goal velocity, 0 from v* away on.
 
@@ -19,19 +19,19 @@ def match_velocity(
         goal: goal velocity, m/s.
         goal_speed: v*, the goal velocity's magnitude, m/s.
     """
-    distance = np.sqrt(np.square(velocity - goal).sum(axis=1))
+    distance = np.sqrt(np.square(velocity - goal).sum(axis=0))
     return np.square(1.0 - np.square(np.minimum(distance / goal_speed, 1.0)))
 
 
 def look_at_target(
-    head_forward: Float[np.ndarray, "B 3"], goal_forward: Float[np.ndarray, "B 2"]
+    head_forward: Float[np.ndarray, "3 B"], goal_forward: Float[np.ndarray, "2 B"]
 ) -> Float[np.ndarray, "B"]:
     """(head·goal + 1)/2: 1 looking straight at the target, 0 looking away.
 
     Release 21 drops the head's vertical part first, without normalising again. The goal direction is level, so
     that part never counted, and both releases give the same number.
     """
-    return (np.einsum("bi,bi->b", head_forward[:, :2], goal_forward) + 1.0) / 2.0
+    return ((head_forward[:2] * goal_forward).sum(axis=0) + 1.0) / 2.0
 
 
 def draw_targets(
