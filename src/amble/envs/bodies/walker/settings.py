@@ -57,7 +57,7 @@ class WalkerSettings:
     """Whether parts that share no joint collide."""
     walls: bool = True
     """Whether the arena has its four walls."""
-    solver_iterations: int = 12
+    solver_iterations: int = 30
     """Upper limit of the contact solver's sweeps a substep."""
     randomize: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Factors (low, high) on `mass`, `friction`, `gravity`, drawn anew for each simulation at each episode start."""
