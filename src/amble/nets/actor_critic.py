@@ -66,7 +66,13 @@ class Critic(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, *, hidden: list[int], activation: Activation, standardise: bool, rng: torch.Generator
+        self,
+        inputs: int,
+        *,
+        hidden: list[int],
+        activation: Activation,
+        standardise: bool,
+        rng: torch.Generator,
     ):
         super().__init__()
         self.net = mlp(inputs, hidden, 1, activation=activation, head_gain=1.0, rng=rng)
