@@ -206,7 +206,9 @@ class PPO:
     def optimiser_tensors(self) -> dict[str, Tensor]:
         """Adam's moments and step counts, by place in `parameters`."""
         state = self.optimiser.state_dict()["state"]
-        return {f"{place}.{name}": value for place, moments in state.items() for name, value in moments.items()}
+        return {
+            f"{place}.{name}": value for place, moments in state.items() for name, value in moments.items()
+        }
 
     def restore_optimiser(self, tensors: dict[str, Tensor]) -> None:
         """Take back what `optimiser_tensors` gave."""

@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 import gymnasium
 from gymnasium.envs.registration import EnvSpec, load_env_creator
@@ -23,8 +23,7 @@ from amble.errors import UsageError
 
 log = logging.getLogger(__name__)
 
-Backend = Literal["auto", "array", "envpool", "inprocess", "workers"]
-BACKENDS: tuple[str, ...] = get_args(Backend)
+BACKENDS = ("auto", "array", "envpool", "inprocess", "workers")
 
 # A step of all environments this quick is over before a worker process has heard of it.
 _CHEAP_SECONDS = 100e-6
@@ -32,7 +31,7 @@ _TRIAL_SECONDS = 0.4
 
 
 def make(
-    env_id: str, num_envs: int, *, backend: Backend = "auto", threads: int | None = None, **env_kwargs: Any
+    env_id: str, num_envs: int, *, backend: str = "auto", threads: int | None = None, **env_kwargs: Any
 ) -> VectorEnv:
     """Make `num_envs` environments of a Gymnasium id (`my_module:MyEnv-v0` imports `my_module` first).
 
@@ -44,8 +43,8 @@ def make(
     | workers | in one process a core |
     | auto | array or envpool if there is one, else the quicker of the others, measured for a second |
 
-    `threads` goes to environments that take it (our own bodies) and to EnvPool; None is every core. The choice
-    stands in `metadata["amble_backend"]`, and what was measured for it, in steps/s, in
+    `threads` goes to environments that take it (our own bodies) and to EnvPool; None is every core. What was
+    chosen stands in `metadata["amble_backend"]`, and what was measured for it, in steps/s, in
     `metadata["amble_speeds"]`.
     """
     if backend not in BACKENDS:
@@ -60,8 +59,8 @@ def make(
     except (ModuleNotFoundError, gymnasium.error.DependencyNotInstalled) as missing:
         raise UsageError(f"{spec.id} needs a package that is not installed: {missing}.") from missing
     except TypeError as refused:
-        # a constructor's complaint about its arguments; anything else is a bug to be seen whole
-        if "argument" not in str(refused):
+        # Python's complaint about a call's arguments; anything else is a bug, to be seen whole
+        if not any(words in str(refused) for words in ("keyword argument", "required positional argument")):
             raise
         raise UsageError(f"{spec.id} does not take the settings {env_kwargs}: {refused}.") from refused
     check_boundary(env)

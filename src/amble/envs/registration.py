@@ -1,4 +1,8 @@
-"""Our environments in Gymnasium's registry, as strings: nothing of theirs is imported before `make`."""
+"""Our environments in Gymnasium's registry, as strings: nothing of theirs is imported before `make`.
+
+Gymnasium looks for no plugins (1.0 gave them up), so the ids are there once `amble.envs` is imported; to
+`gymnasium.make` on its own the id is `amble.envs:amble/Walker-v0`.
+"""
 
 import gymnasium
 

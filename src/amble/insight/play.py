@@ -70,8 +70,13 @@ def _frames(
                 return
             frame = env.render()
             if not isinstance(frame, np.ndarray):
-                raise AmbleError(f"{policy.spec['env_id']} drew no picture: it has no render_mode 'rgb_array'.")
-            lines = [f"{policy.spec['behavior']} after {policy.spec['env_steps']:,} steps", f"episode {episode}"]
+                raise AmbleError(
+                    f"{policy.spec['env_id']} drew no picture: it has no render_mode 'rgb_array'."
+                )
+            lines = [
+                f"{policy.spec['behavior']} after {policy.spec['env_steps']:,} steps",
+                f"episode {episode}",
+            ]
             yield caption(frame, [*lines, f"{decisions / fps:4.1f} s   return {total:.1f}"])
             shown += 1
             action = policy.act(np.asarray(observation)[None])[0]

@@ -28,7 +28,9 @@ class Episodes:
 class Collector:
     """Steps the environments with the policy, writing into buffers that are allocated once."""
 
-    def __init__(self, env: VectorEnv, policy: Policy, decisions: int, rng: torch.Generator, device: torch.device):
+    def __init__(
+        self, env: VectorEnv, policy: Policy, decisions: int, rng: torch.Generator, device: torch.device
+    ):
         self.env, self.policy, self.decisions, self.rng, self.device = env, policy, decisions, rng, device
         shape = (decisions, env.num_envs)
         size = int(np.prod(env.single_observation_space.shape or ()))
@@ -64,7 +66,9 @@ class Collector:
             observation = torch.as_tensor(self._observation, dtype=torch.float32, device=self.device)
             normaliser.update(observation)
             with torch.no_grad():
-                action = self.policy.head.sample(self.policy(normaliser(observation)), noise[t].to(self.device))
+                action = self.policy.head.sample(
+                    self.policy(normaliser(observation)), noise[t].to(self.device)
+                )
             self._observation, *_ = self.env.step(self.policy.actions.to_env(action))
 
     @torch.no_grad()
@@ -103,7 +107,9 @@ class Collector:
                     data.cut.append(self._final(t, truncated, info))
         data.next_observation[:] = policy.normalised(torch.as_tensor(self._observation, dtype=torch.float32))
         returns, lengths = zip(*ended, strict=True) if ended else ((), ())
-        return data, Episodes(np.concatenate([[], *returns]), np.concatenate([np.zeros(0, np.int64), *lengths]))
+        return data, Episodes(
+            np.concatenate([[], *returns]), np.concatenate([np.zeros(0, np.int64), *lengths])
+        )
 
     def update_normaliser(self) -> None:
         """Take the last rollout's observations into the policy's normaliser, once its update is done."""
@@ -124,6 +130,7 @@ class Collector:
         what = "reward" if not np.isfinite(reward[index]) else "observation"
         raise AmbleError(
             f"Environment {index} gave a {what} that is not finite at decision {t} of this rollout "
-            f"(decision {self._length[index]} of its episode); {int(bad.sum())} of {len(bad)} environments are affected. "
+            f"(decision {self._length[index]} of its episode); {int(bad.sum())} of {len(bad)} environments are "
+            "affected. "
             "Look at the environment: the policy's own numbers were finite."
         )

@@ -111,7 +111,9 @@ def _seed_of_resumed(config: RunConfig) -> RunConfig:
 
 def _differences(before: RunConfig, now: RunConfig) -> list[str]:
     """The settings, but for those of starting and saving, that a resumed run changes: `key: old → new`."""
-    old, new = (_flat(config.model_dump(exclude={"checkpoint_settings", "notes"})) for config in (before, now))
+    old, new = (
+        _flat(config.model_dump(exclude={"checkpoint_settings", "notes"})) for config in (before, now)
+    )
     keys = sorted(old.keys() | new.keys())
     return [f"{key}: {old.get(key)} → {new.get(key)}" for key in keys if old.get(key) != new.get(key)]
 
@@ -147,13 +149,17 @@ def _farewell(run: RunDirectory, trainer: Trainer, reason: str) -> list[str]:
     again = [lines[reason]]
     if reason != "done":
         settings = trainer.config.checkpoint_settings
-        where = f" --results-dir {shlex.quote(settings.results_dir)}" if settings.results_dir != "results" else ""
+        where = (
+            f" --results-dir {shlex.quote(settings.results_dir)}" if settings.results_dir != "results" else ""
+        )
         more = " --time-limit 1e9" if reason == "time_limit" else ""
         again.append(
             f"Go on with it: amble train {shlex.quote(str(run.run_yaml))} --run-id {shlex.quote(run.name)}{where}"
             f" --resume{more}"
         )
-    again.append(f"See it: amble play {shlex.quote(str(run.path))}    its curves: amble plot {shlex.quote(str(run.path))}")
+    again.append(
+        f"See it: amble play {shlex.quote(str(run.path))}    its curves: amble plot {shlex.quote(str(run.path))}"
+    )
     return again
 
 

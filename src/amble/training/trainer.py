@@ -212,7 +212,11 @@ def make_env(config: RunConfig, num_envs: int | None = None, **more: Any) -> Vec
     if settings.env_id is None:
         raise UsageError("The run file names no environment: set env_settings.env_id, or give --env.")
     kwargs = {**settings.env_kwargs, **config.environment_parameters, **more}
-    count = num_envs or settings.num_envs or default_num_envs(settings.env_id, behavior.hyperparameters.buffer_size)
+    count = (
+        num_envs
+        or settings.num_envs
+        or default_num_envs(settings.env_id, behavior.hyperparameters.buffer_size)
+    )
     return amble.envs.make(settings.env_id, count, backend=settings.backend, **kwargs)
 
 
@@ -240,7 +244,11 @@ def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 def _device(name: str | None) -> torch.device:
     device = torch.device(name or "cpu")
     if device.type == "cuda" and not torch.cuda.is_available():
-        raise UsageError(f"torch_settings.device is {name}, but this torch sees no CUDA device. Use --device cpu.")
+        raise UsageError(
+            f"torch_settings.device is {name}, but this torch sees no CUDA device. Use --device cpu."
+        )
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise AmbleError(f"torch_settings.device is {name}, but this torch sees no Apple GPU. Use --device cpu.")
+        raise AmbleError(
+            f"torch_settings.device is {name}, but this torch sees no Apple GPU. Use --device cpu."
+        )
     return device

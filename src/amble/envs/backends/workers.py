@@ -1,9 +1,9 @@
 """Environments in worker processes, several to each.
 
 Gymnasium's `AsyncVectorEnv` gives every environment a process of its own; on few cores the switching costs
-more than it wins (measured on two, HalfCheetah, thousand steps/s: 8.9 in one process, 4.9 with 8 such workers,
-3.8 with 64). Here there is one worker a core (17 with 64 environments). Numbers travel through shared memory,
-and only a word and its answer through a pipe.
+more than it wins (measured on two, HalfCheetah, thousand steps/s: 8.9 in one process, 4.9 with 8 such
+workers, 3.8 with 64). Here there is one worker a core (17 with 64 environments). Numbers travel through
+shared memory, and only a word and its answer through a pipe.
 
 Axes: B environments; a worker holds a range of them.
 """
@@ -217,13 +217,14 @@ class _Chunk:
         self.current = 0  # the environment at work, for the error message
 
     def make(self, spec: EnvSpec, env_kwargs: dict[str, Any]) -> None:
-        for self.current in range(len(self.arrays["reward"])):
+        for index in range(len(self.arrays["reward"])):
+            self.current = index
             self.envs.append(gymnasium.make(spec, **env_kwargs))
 
     def reset(self, seeds: list[int | None], options: dict[str, Any] | None) -> None:
-        for self.current, env in enumerate(self.envs):
-            seed = seeds[self.current]
-            self.arrays["observation"][self.current], _ = env.reset(seed=seed, options=options)
+        for index, env in enumerate(self.envs):
+            self.current = index
+            self.arrays["observation"][index], _ = env.reset(seed=seeds[index], options=options)
 
     def step(self) -> None:
         arrays = self.arrays
@@ -245,6 +246,9 @@ class _Chunk:
 def _work(pipe: Connection, board: _Board, spec: EnvSpec, env_kwargs: dict[str, Any], ids: range) -> None:
     """Serve the environments `ids` until told to close or left by the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle; it will close us
+    signal.signal(
+        signal.SIGTERM, signal.SIG_DFL
+    )  # a forked worker has the parent's handler, which saves runs
     parent = os.getppid()
     chunk = _Chunk({name: array[ids.start : ids.stop] for name, array in board.arrays().items()})
     calls = {"step": chunk.step, "reset": chunk.reset, "render": chunk.render}

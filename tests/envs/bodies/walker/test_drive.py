@@ -28,7 +28,9 @@ def test_share_of_a_limp_joint_is_zero() -> None:
 
 
 def weightless(**settings) -> WalkerVectorEnv:
-    env = WalkerVectorEnv(1, gravity=1e-9, random_yaw=False, self_collision=False, drag=0.0, threads=1, **settings)
+    env = WalkerVectorEnv(
+        1, gravity=1e-9, random_yaw=False, self_collision=False, drag=0.0, threads=1, **settings
+    )
     env.reset(seed=0)
     env.batch.qpos[:, 2] += 20.0
     return env

@@ -27,7 +27,7 @@ def test_stands_still_at_neutral_targets(body: str) -> None:
     env.reset(seed=0)
     start = env.batch.qpos[:, 2].copy()
     for _ in range(300):  # 20 seconds
-        *_, terminated, truncated, _ = env.step(standing(2))
+        *_, terminated, _truncated, _ = env.step(standing(2))
         assert not terminated.any()
     sunk = start - env.batch.qpos[:, 2]
     assert ((sunk > 0) & (sunk < 0.05)).all()  # the feet come down onto the ground, and no further
@@ -82,8 +82,12 @@ class TestMirrorSymmetry:
         axis = name.split("_")[1]
         return -1.0 if axis in ("y", "z") else 1.0  # x bends; y and z lean and twist, to either side
 
-    @pytest.mark.parametrize(("height", "tolerance"), [(30.0, 1e-7), (0.0, 1e-6)], ids=["in the air", "on the ground"])
-    def test_mirrored_state_and_action_give_the_mirrored_next_state(self, height: float, tolerance: float) -> None:
+    @pytest.mark.parametrize(
+        ("height", "tolerance"), [(30.0, 1e-7), (0.0, 1e-6)], ids=["in the air", "on the ground"]
+    )
+    def test_mirrored_state_and_action_give_the_mirrored_next_state(
+        self, height: float, tolerance: float
+    ) -> None:
         """Over 40 substeps, in the air and on its feet."""
         env = WalkerVectorEnv(2, threads=1, random_yaw=False, target_speed_range=(3.0, 3.0))
         env.reset(seed=1)
@@ -93,7 +97,9 @@ class TestMirrorSymmetry:
         swap = [hinges.index(self.mirrored_names(name)) for name in hinges]
         signs = np.array([self.sign(name) for name in hinges])
         action_swap = [ACTION_NAMES.index(self.mirrored_names(name)) for name in ACTION_NAMES]
-        action_signs = np.array([self.sign(name) if name.endswith("target") else 1.0 for name in ACTION_NAMES])
+        action_signs = np.array(
+            [self.sign(name) if name.endswith("target") else 1.0 for name in ACTION_NAMES]
+        )
         rng = np.random.default_rng(3)
         env.batch.qvel[0] = 0.3 * rng.normal(size=env.model.nv)
         env.batch.qvel[1] = self.mirrored_velocity(env.batch.qvel[0], swap, signs)
@@ -145,7 +151,9 @@ class TestEpisodes:
 
     def test_reward_is_added_every_substep(self) -> None:
         """A body thrown at its goal speed is paid up to 1 for each of the five substeps."""
-        env = WalkerVectorEnv(1, threads=1, random_yaw=False, gravity=1e-6, drag=0.0, target_speed_range=(5.0, 5.0))
+        env = WalkerVectorEnv(
+            1, threads=1, random_yaw=False, gravity=1e-6, drag=0.0, target_speed_range=(5.0, 5.0)
+        )
         env.reset(seed=0)
         env.target[:] = [[1000.0, 0.0, 0.5]]
         env.batch.qpos[0, 2] += 30
@@ -178,7 +186,10 @@ class TestEpisodes:
     def test_a_touched_target_moves_and_an_untouched_one_does_not(self) -> None:
         env = WalkerVectorEnv(2, threads=1, random_yaw=False)
         env.reset(seed=0)
-        env.target[:] = [[1.3, 0.4, 0.5], [0.7, 0.4, 0.5]]  # half edge 0.5; the toes reach 0.1 - 0.06 + 0.275 = 0.315
+        env.target[:] = [
+            [1.3, 0.4, 0.5],
+            [0.7, 0.4, 0.5],
+        ]  # half edge 0.5; the toes reach 0.1 - 0.06 + 0.275 = 0.315
         before = env.target.copy()
         env.step(standing(2))
         np.testing.assert_array_equal(env.target[0], before[0])  # 0.8 - 0.315 away
@@ -234,7 +245,9 @@ class TestSettings:
             env.step(actions)
 
     def test_every_constant_reaches_the_physics(self) -> None:
-        env = WalkerVectorEnv(1, threads=1, gravity=3.0, timestep=0.01, friction=0.9, walls=False, hip_mass=20.0)
+        env = WalkerVectorEnv(
+            1, threads=1, gravity=3.0, timestep=0.01, friction=0.9, walls=False, hip_mass=20.0
+        )
         assert env.model.opt.gravity[2] == -3.0
         assert env.model.opt.timestep == 0.01
         assert env.model.geom("ground").friction[0] == 0.9

@@ -82,7 +82,10 @@ def expected(env: WalkerVectorEnv, i: int, action: np.ndarray) -> dict[str, floa
     parents = {part.name: part.parent for part in SKELETONS["release_19"].parts}
     strengths = dict(zip(STRENGTH_ORDER, (action[26:] + 1) / 2, strict=True))
     touching = {
-        model.geom(g).name for c in data.contact for g in c.geom if "ground" in {model.geom(h).name for h in c.geom}
+        model.geom(g).name
+        for c in data.contact
+        for g in c.geom
+        if "ground" in {model.geom(h).name for h in c.geom}
     }
     for part in PART_ORDER:
         value[f"{part}.ground_contact"] = float(part in touching)

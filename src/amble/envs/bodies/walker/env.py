@@ -1,11 +1,15 @@
 """Unity ML-Agents' Walker as a batched environment.
 
-Order of one decision. Five times: drive gains are set from the state, MuJoCo takes a substep, drag is applied.
-After every substep the cube turns, the reward is added, falls and touched targets are noted. Unity leaves the order of the agent's and
-the academy's step open; here the five rewards of a decision are those of the five states that it leads to.
-A walker that falls inside a decision is still stepped to its end: the next episode begins with the next decision.
+Order of one decision. Five times: drive gains are set from the state, MuJoCo takes a substep, drag is applied;
+after every substep the cube turns, the reward is added, falls and touched targets are noted. Unity leaves the
+order of the agent's and the academy's step open; here the five rewards of a decision are those of the five states
+that it leads to. A walker that falls inside a decision is still stepped to its end: the next episode begins with
+the next decision.
 Axes: B environments, D = 26 hinges, P = 16 parts.
 """
+
+# MuJoCo's compiled modules carry no types.
+# pyright: reportAttributeAccessIssue=false
 
 from __future__ import annotations
 
@@ -70,7 +74,9 @@ class WalkerVectorEnv(BodyVectorEnv):
         self._observer = Observer(self.signals)
         self._must_not_touch = np.array([part not in MAY_TOUCH_GROUND for part in self.signals.names])
         self._actions = ActionMap(model, s.max_force)
-        self._turning_dof = np.array([model.body(signals.names[i]).dofadr[0] - _ROOT_DOFS for i in signals.turning])
+        self._turning_dof = np.array(
+            [model.body(signals.names[i]).dofadr[0] - _ROOT_DOFS for i in signals.turning]
+        )
         self._nominal = {
             name: np.array(getattr(model, name)) for name in ("body_mass", "body_inertia", "geom_friction")
         }

@@ -14,10 +14,14 @@ integrator solves joint springs and dampers implicitly together with the contact
 joint's own spring and damper (`drive.py` sets their gains at each substep).
 """
 
+# MuJoCo's compiled modules carry no types.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import mujoco
 import numpy as np
+from jaxtyping import Shaped
 
 from amble.envs.bodies.walker.settings import WalkerSettings
 from amble.envs.bodies.walker.skeleton import (
@@ -57,9 +61,13 @@ def hinges(joint: Joint) -> list[tuple[str, Vector, tuple[float, float]]]:
     x = [("x", np.asarray(joint.axis), joint.x)]
     y = [] if joint.y is None else [("y", np.asarray(joint.secondary), (-joint.y, joint.y))]
     return [
-        (hinge_name(joint.child, axis), tuple(float(-c) for c in direction), limits)
-        for axis, direction, limits in z + x + y
+        (hinge_name(joint.child, axis), _negated(direction), limits) for axis, direction, limits in z + x + y
     ]
+
+
+def _negated(axis: Shaped[np.ndarray, "3"]) -> Vector:
+    x, y, z = (float(-c) for c in axis)
+    return (x, y, z)
 
 
 def build(settings: WalkerSettings) -> mujoco.MjModel:

@@ -59,16 +59,25 @@ class WalkerSettings:
     """Whether the arena has its four walls."""
     solver_iterations: int = 10
     """Upper limit of the contact solver's Newton steps a substep."""
-    randomize: Mapping[str, tuple[float, float]] = field(default_factory=dict[str, tuple[float, float]])
-    """Factors (low, high) on `mass`, `friction`, `gravity`, drawn for each simulation at each episode start."""
+    randomize: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Factors (low, high) on `mass`, `friction`, `gravity`, drawn anew for each simulation at each episode start."""
 
     def __post_init__(self) -> None:
         """Refuse what the physics cannot run on."""
         if self.body not in SKELETONS:
             raise UsageError(
-                f"Walker: body must be one of {', '.join(SKELETONS)}; got {self.body!r}{_nearest(self.body, SKELETONS)}."
+                f"Walker: body must be one of {', '.join(SKELETONS)}; got {self.body!r}"
+                f"{_nearest(self.body, SKELETONS)}."
             )
-        for name in ("timestep", "spring", "damper", "max_force", "substeps", "max_substeps", "solver_iterations"):
+        for name in (
+            "timestep",
+            "spring",
+            "damper",
+            "max_force",
+            "substeps",
+            "max_substeps",
+            "solver_iterations",
+        ):
             value = getattr(self, name)
             if not (math.isfinite(value) and value > 0):
                 raise UsageError(f"Walker: {name} must be a positive number; got {value!r}.")

@@ -4,6 +4,9 @@ Axes: n environments, P = 16 parts in the model's order (`Signals.names`). World
 y Unity's right, z up); a frame called a cube turns them into Unity's (right, up, forward). See `model.py`.
 """
 
+# MuJoCo's compiled modules carry no types.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 import mujoco
@@ -167,9 +170,7 @@ def _own_z(q: Float[np.ndarray, "n 4"]) -> Float[np.ndarray, "n 3"]:
     return np.stack([2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)], axis=1)
 
 
-def _extents(
-    model: mujoco.MjModel, geoms: range
-) -> tuple[Float[np.ndarray, "P 3"], Float[np.ndarray, "P"]]:
+def _extents(model: mujoco.MjModel, geoms: range) -> tuple[Float[np.ndarray, "P 3"], Float[np.ndarray, "P"]]:
     """Half extents along each collider's own axes, and the radius that is added all round."""
     extent, radius = np.zeros((len(geoms), 3)), np.zeros(len(geoms))
     for i, geom in enumerate(geoms):
