@@ -8,30 +8,8 @@ import torch
 from gymnasium import spaces
 
 from amble.errors import UsageError
-from amble.nets.actor_critic import Critic, Policy, observation_size
-
-BOX3 = spaces.Box(-np.inf, np.inf, (3,))
-
-
-def rng(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def a_policy(action_space: spaces.Space[Any], *, normalise: bool = True, seed: int = 0) -> Policy:
-    return Policy(
-        BOX3,
-        action_space,
-        hidden=[16, 16],
-        activation="tanh",
-        normalise=normalise,
-        initial_std=1.0,
-        action_clip=3.0,
-        rng=rng(seed),
-    )
-
-
-def a_critic(*, standardise: bool = True, activation: Any = "tanh") -> Critic:
-    return Critic(3, hidden=[16, 16], activation=activation, standardise=standardise, rng=rng())
+from amble.nets.actor_critic import observation_size
+from factories import OBSERVATION, a_critic, a_policy, rng
 
 
 class TestPolicy:
@@ -81,7 +59,7 @@ class TestPolicy:
 
 @pytest.mark.parametrize(
     "space",
-    [spaces.Discrete(3), spaces.Box(0, 255, (8, 8, 3), np.uint8), spaces.Dict({"a": BOX3})],
+    [spaces.Discrete(3), spaces.Box(0, 255, (8, 8, 3), np.uint8), spaces.Dict({"a": OBSERVATION})],
     ids=lambda space: type(space).__name__,
 )
 def test_observations_that_are_no_flat_vector_are_refused_by_name(space: spaces.Space[Any]) -> None:
