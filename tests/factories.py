@@ -19,9 +19,15 @@ def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def a_policy(action_space: spaces.Space[Any] = BOX2, *, normalise: bool = True, seed: int = 0) -> Policy:
+def a_policy(
+    action_space: spaces.Space[Any] = BOX2,
+    *,
+    observation_space: spaces.Space[Any] = OBSERVATION,
+    normalise: bool = True,
+    seed: int = 0,
+) -> Policy:
     return Policy(
-        OBSERVATION,
+        observation_space,
         action_space,
         hidden=[16, 16],
         activation="tanh",
