@@ -1,17 +1,22 @@
-# Every target makes the virtual environment itself; `make walker` is the place to start.
+# Every target makes the virtual environment itself. Start with `make walker`.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+DEMO := results/walker-demo
 
-.PHONY: walker test lint bench clean
+.PHONY: walker test lint bench bench-warnings bench-learning clean
 
-$(READY): pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[video,dev]'
-	touch $@
+walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a film and the learning curve
+	$(BIN)/amble train walker-demo --force
+	@$(BIN)/amble plot $(DEMO)
+	@$(BIN)/amble evaluate $(DEMO) --episodes 100
+	@$(BIN)/amble play $(DEMO) --seconds 20 || true
+	@echo
+	@echo "Look at $(DEMO)/video.mp4 and $(DEMO)/curve.png. The whole task, at every target speed:"
+	@echo "    $(BIN)/amble train walker"
 
-test: $(READY)  ## run the test suite
+test: $(READY)  ## the test suite
 	$(BIN)/python -m pytest
 
 lint: $(READY)  ## ruff and pyright
@@ -19,5 +24,19 @@ lint: $(READY)  ## ruff and pyright
 	$(BIN)/ruff format --check .
 	$(BIN)/pyright
 
+bench: $(READY)  ## where the time of a Walker iteration goes
+	$(BIN)/python benchmarks/walker_speed.py
+
+bench-warnings: $(READY)  ## a million random decisions of each Walker without a MuJoCo warning
+	$(BIN)/python benchmarks/walker_warnings.py
+
+bench-learning: $(READY)  ## CartPole, Pendulum and 3DBall: five seeds of each preset
+	$(BIN)/python benchmarks/learning.py
+
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[video,dev]'
+	touch $@

@@ -84,8 +84,8 @@ def build(settings: WalkerSettings) -> mujoco.MjModel:
     option.solver = mujoco.mjtSolver.mjSOL_NEWTON
     option.iterations = settings.solver_iterations
     option.ls_iterations = 10
-    spec.stat.extent = 1.5 * skeleton.start_height  # the region that shadows are sharp in
-    spec.visual.quality.shadowsize = 4096
+    spec.stat.extent = 6 * skeleton.start_height  # about the region that shadows fall in
+    spec.visual.quality.shadowsize = 8192
     _add_arena(spec, settings)
 
     masses = settings.torso_masses
@@ -96,7 +96,7 @@ def build(settings: WalkerSettings) -> mujoco.MjModel:
             height = skeleton.start_height - skeleton.ground_height
             body = spec.worldbody.add_body(name=part.name, pos=(0, 0, height), quat=UNITY_IN_WORLD)
             body.add_freejoint(name="root")
-            _add_camera(body, skeleton)
+            _add_camera_and_sun(body, skeleton)
         else:
             body = bodies[part.parent].add_body(name=part.name, pos=part.position)
         bodies[part.name] = body
@@ -132,8 +132,6 @@ def _add_arena(spec: mujoco.MjSpec, settings: WalkerSettings) -> None:
     material = spec.add_material(name="grid")
     material.textures[mujoco.mjtTextureRole.mjTEXROLE_RGB] = "grid"
     material.texrepeat = (half / skeleton.start_height,) * 2
-    world.add_light(pos=(0, 0, 30), dir=(0.3, 0.2, -1), type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
-                    castshadow=True, diffuse=(0.7, 0.7, 0.7), ambient=(0.35, 0.35, 0.35))  # fmt: skip
     world.add_geom(
         name="ground", type=mujoco.mjtGeom.mjGEOM_PLANE, size=(half, half, 1), material="grid",
         friction=friction, contype=_GROUND, conaffinity=_BODY,
@@ -156,13 +154,18 @@ def _add_arena(spec: mujoco.MjSpec, settings: WalkerSettings) -> None:
         )  # fmt: skip
 
 
-def _add_camera(hips: mujoco.MjsBody, skeleton: Skeleton) -> None:
-    """A camera that moves with the hips but does not turn with them: from the side, a little ahead and above."""
+def _add_camera_and_sun(hips: mujoco.MjsBody, skeleton: Skeleton) -> None:
+    """Both move with the hips and do not turn with them; the camera looks from the side, from ahead and above."""
     look = np.array([1.0, -0.28, -0.55])  # in Unity's axes, as all that is fixed to a body
     look /= np.linalg.norm(look)
     right = np.cross(look, (0.0, 1.0, 0.0))
     right /= np.linalg.norm(right)
     camera = hips.add_camera(name="follow", mode=mujoco.mjtCamLight.mjCAMLIGHT_TRACK, fovy=45)
+    hips.add_light(
+        name="sun", mode=mujoco.mjtCamLight.mjCAMLIGHT_TRACK, type=mujoco.mjtLightType.mjLIGHT_DIRECTIONAL,
+        pos=(0, 2 * skeleton.start_height, 0), dir=(0.25, -1, 0.2), castshadow=True,
+        diffuse=(0.6, 0.6, 0.6), ambient=(0.25, 0.25, 0.25), specular=(0.1, 0.1, 0.1),
+    )  # fmt: skip
     camera.pos = -3.4 * skeleton.start_height * look
     camera.alt.type = mujoco.mjtOrientation.mjORIENTATION_XYAXES
     camera.alt.xyaxes = np.concatenate([right, np.cross(right, look)])
