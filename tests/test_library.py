@@ -54,6 +54,11 @@ def test_make_keeps_the_boundary() -> None:
     env.close()
 
 
+def test_importing_it_where_there_is_no_command_line() -> None:
+    """An embedded interpreter has no argv."""
+    subprocess.run([sys.executable, "-c", "import sys; sys.argv = []; import amble"], check=True)
+
+
 def test_importing_it_brings_neither_torch_nor_mujoco() -> None:
     heavy = "import amble, sys; print([name for name in ('torch', 'mujoco', 'matplotlib') if name in sys.modules])"
     shown = subprocess.run([sys.executable, "-c", heavy], capture_output=True, text=True, check=True)

@@ -1,6 +1,7 @@
 """Films of policies: a body of ours, an environment of Gymnasium's, and those that cannot be drawn."""
 
 import ctypes.util
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from amble.config import run_from_env
-from amble.envs.bodies.rendering import RenderingUnavailable
+from amble.envs.bodies.rendering import RenderingUnavailable, choose_gl
 from amble.errors import AmbleError, UsageError
 from amble.insight.play import play
 from amble.training.run import train
@@ -80,6 +81,24 @@ def test_another_environment_and_another_file(run_of: Callable[[str], Path], tmp
     path, _, frames = played(run_of("CartPole-v1"), video=tmp_path / "film.mp4", seed=0, episodes=2)
     assert path == tmp_path / "film.mp4"
     assert 16 <= len(frames) <= 1000  # two whole episodes of an untrained policy
+
+
+def test_gymnasiums_mujoco_tasks_without_a_display(
+    run_of: Callable[[str], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """… and our own bodies still find their way afterwards."""
+    pytest.importorskip("imageio")
+    for name in ("MUJOCO_GL", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    try:
+        choose_gl()
+    except RenderingUnavailable as missing:
+        pytest.skip(str(missing))
+    _, _, frames = played(run_of("InvertedPendulum-v5"), video=tmp_path / "a.mp4", seconds=0.2)
+    assert np.frombuffer(frames[0], np.uint8).std() > 10
+    assert "MUJOCO_GL" not in os.environ
+    _, _, frames = played(run_of("amble/3DBall-v0"), video=tmp_path / "b.mp4", seconds=0.1)
+    assert np.frombuffer(frames[0], np.uint8).std() > 10
 
 
 def test_the_seed_decides_the_first_episode(run_of: Callable[[str], Path], tmp_path: Path) -> None:
