@@ -107,13 +107,13 @@ class TestSamples:
     ) -> None:
         for size in range(1, 18):
             batch_size = max(1, size // minibatches)
-            ppo = a_ppo(batch_size=batch_size, num_epoch=2)
+            ppo = a_ppo(batch_size=batch_size, num_epoch=1)
             seen = batches_of(ppo, monkeypatch)
             rollout = a_rollout(ppo.policy, t=size, b=1)
             rollout.observation[:, 0, 0] = torch.arange(size)
             figures = ppo.update(rollout, 0)
             ids = [batch.observation[:, 0].long() for batch, _ in seen]
-            assert torch.cat(ids).bincount().tolist() == [2] * size
+            assert torch.cat(ids).bincount().tolist() == [1] * size
             assert min(map(len, ids)) >= min(2, size)
             assert max(map(len, ids)) < 2 * max(2, batch_size)
             assert all(
@@ -297,14 +297,15 @@ class TestLearning:
     @pytest.mark.parametrize("dialect", ["amble", "ml-agents"])
     def test_both_dialects_improve_on_a_toy(self, space: Any, dialect: str) -> None:
         """The reward is 5 + the action + a number observed; γ = 0. Choosing more is learned, and so is V."""
-        ppo = a_ppo(space, gamma=0.0, dialect=dialect, learning_rate=3e-3, num_epoch=4, beta=1e-3)
+        ppo = a_ppo(space, gamma=0.0, dialect=dialect, learning_rate=1e-2, num_epoch=4, beta=1e-3)
         first = float(a_rollout(ppo.policy, seed=99).reward.mean())
         figures: dict[str, float] = {}
-        for k in range(22):
+        for k in range(12):
             figures = ppo.update(a_rollout(ppo.policy, seed=k), 0)
         last = float(a_rollout(ppo.policy, seed=99).reward.mean())
-        assert last > first + 0.5
-        assert figures["explained_variance"] > 0.2  # the action's half of the variance no critic can know
+        assert last > first + 1
+        assert figures["value_mean"] > first + 1
+        assert figures["explained_variance"] > 0.15  # the action's half of the variance no critic can know
         assert figures["skipped_steps"] == figures["rolled_back"] == 0
 
     def test_entropy_is_paid_for(self) -> None:

@@ -66,11 +66,11 @@ def played(run: Path, **settings: Any) -> tuple[Path, dict[str, Any], list[bytes
 def test_our_bodies(run_of: Callable[[str], Path], env_id: str) -> None:
     run = run_of(env_id)
     fps = gymnasium.make(env_id).metadata["render_fps"]
-    path, film, frames = played(run, seed=0, seconds=0.5)
+    path, film, frames = played(run, seed=0, seconds=0.2)
     assert path == run / "video.mp4"
     assert film["codec"] == "h264"
     assert film["fps"] == pytest.approx(fps, abs=0.01)
-    assert len(frames) == round(0.5 * fps)
+    assert len(frames) == round(0.2 * fps)
     picture = np.frombuffer(frames[0], np.uint8)
     assert picture.std() > 10  # something is to be seen
     assert frames[0] != frames[-1]  # and it moves
@@ -103,7 +103,7 @@ def test_gymnasiums_mujoco_tasks_without_a_display(
 
 def test_the_seed_decides_the_first_episode(run_of: Callable[[str], Path], tmp_path: Path) -> None:
     films = [
-        played(run_of("amble/3DBall-v0"), video=tmp_path / f"{k}.mp4", seed=seed, seconds=0.1)[2]
+        played(run_of("amble/3DBall-v0"), video=tmp_path / f"{k}.mp4", seed=seed, seconds=0.04)[2]
         for k, seed in enumerate([1, 1, 2])
     ]
     assert films[0] == films[1] != films[2]

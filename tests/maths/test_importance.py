@@ -46,7 +46,7 @@ class TestKlEstimate:
         assert kl_estimate(torch.ones(7)).item() == 0
 
     def test_never_negative(self) -> None:
-        rho = torch.exp(torch.randn(10_000, 1, generator=torch.Generator().manual_seed(0)))
+        rho = torch.exp(torch.randn(500, 1, generator=torch.Generator().manual_seed(0)))
         assert all(kl_estimate(one) >= 0 for one in rho)
 
     def test_is_close_to_the_closed_form(self) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 import amble.envs
-from amble.errors import AmbleError
+from amble.errors import AmbleError, UsageError
 from amble.training.evaluate import MOST_ENVS, evaluate, play_episodes
 from amble.training.policy import PortablePolicy
 from factories import a_policy
@@ -77,6 +77,10 @@ class TestEvaluate:
         assert MOST_ENVS >= 10
         monkeypatch.setattr("amble.training.evaluate.MOST_ENVS", 2)
         assert evaluate(trained, 5, seed=0)["episodes"] == 5
+
+    def test_at_least_one_episode(self, trained: Path) -> None:
+        with pytest.raises(UsageError, match="at least one episode is played; got episodes = 0"):
+            evaluate(trained, 0, seed=0)
 
     def test_a_run_without_a_policy(self, tmp_path: Path) -> None:
         with pytest.raises(AmbleError, match="no policy is there"):

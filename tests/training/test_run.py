@@ -219,7 +219,10 @@ class TestEnds:
         assert summary()["exit_reason"] == "time_limit"
         assert [row["env_steps"] for row in rows()] == [32]
         assert Path("results/run/checkpoints/step-000000000032").is_dir()
-        assert re.search(r"amble train results/run/run\.yaml --run-id run --resume", capsys.readouterr().out)
+        assert re.search(
+            r"amble train results/run/run\.yaml --run-id run --resume --time-limit 1e9",
+            capsys.readouterr().out,
+        )
 
     def test_a_failure_is_written_down(self) -> None:
         settings = {"trouble": "reward", "at": 20}

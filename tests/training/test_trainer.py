@@ -318,5 +318,7 @@ def test_the_number_of_environments_divides_the_rollout(env_id: str, buffer_size
 
 def test_a_device_that_is_not_there(trainer: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    with pytest.raises(UsageError, match=r"torch_settings\.device is cuda, but this torch sees no CUDA device"):
+    with pytest.raises(
+        UsageError, match=r"torch_settings\.device is cuda, but this torch sees no CUDA device"
+    ):
         trainer(**{"torch_settings.device": "cuda"})

@@ -146,7 +146,7 @@ class Collector:
             when: for the message.
             rows: which environments these are of; all if None.
         """
-        fine_observation = (np.abs(observation) <= _LARGEST).all(axis=1)
+        fine_observation = np.asarray((np.abs(observation) <= _LARGEST).all(axis=1))
         fine = fine_observation & (np.abs(reward) <= _LARGEST)
         if fine.all():
             return
