@@ -1,10 +1,12 @@
 """Amble teaches bodies to walk: policy optimisation in readable PyTorch on batched physics.
 
-import amble
+In short:
 
-amble.train("walker", overrides=["max_steps=200000"])    # results/walker
-policy = amble.load("results/walker")
-env = amble.make("amble/Walker-v0", num_envs=16)
+    import amble
+
+    amble.train("walker", overrides=["max_steps=200000"])    # results/walker
+    policy = amble.load("results/walker")
+    env = amble.make("amble/Walker-v0", num_envs=16)
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ __all__ = ["__version__", "evaluate", "load", "make", "train"]
 
 # Each function imports what it needs when it is called: `amble --help` must not wait for torch.
 
-if Path(sys.argv[0]).stem != "amble":  # nor for Gymnasium; the command registers our ids when it makes one
+if (
+    Path(next(iter(sys.argv), "")).stem != "amble"
+):  # nor for Gymnasium; the command registers our ids when it makes one
     import amble.envs as _envs  # noqa: F401  # pyright: ignore[reportUnusedImport]
 
 

@@ -175,20 +175,24 @@ class PPO:
         return loss, dict(zip(names, figures, strict=True))
 
     def _step(self, loss: Tensor) -> tuple[float, bool]:
-        """One Adam step; left out, moments untouched, where the gradient is not finite."""
+        """One Adam step; left out, moments untouched, where the loss or its gradient is not finite."""
         self.optimiser.zero_grad()
         loss.backward()
         limit = self.settings.max_grad_norm
         norm = float(nn.utils.clip_grad_norm_(self.parameters, float("inf") if limit is None else limit))
-        finite = norm < float("inf")  # False for NaN too
+        # min and clamp pass no gradient for a NaN: a NaN loss can come with a gradient that looks sound.
+        finite = norm < float("inf") and bool(torch.isfinite(loss))
         if finite:
             self.optimiser.step()
         return norm, finite
 
     def _minibatches(self, size: int) -> Iterator[Tensor]:
-        """Every sample once, in a new order; minibatches of nearly equal size, so that none is left with one."""
+        """Every sample once, in a new order; minibatches of nearly equal size, so that none is left with one.
+
+        A single sample is its own mean: its advantage, normalised over the minibatch, would be 0.
+        """
         order = torch.randperm(size, generator=self.rng).to(self.parameters[0].device)
-        yield from torch.tensor_split(order, max(1, size // self.settings.batch_size))
+        yield from torch.tensor_split(order, max(1, size // max(self.settings.batch_size, 2)))
 
     def _schedule(self, env_steps: int) -> tuple[float, float]:
         s, clock = self.settings, (env_steps, self.max_steps)

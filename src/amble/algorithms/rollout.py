@@ -26,7 +26,7 @@ class Rollout:
     next_observation: Float[Tensor, "B O"]
     """What followed the last decision; the first of a new episode where one ended there."""
     cut: list[tuple[int, Tensor, Tensor]]
-    """Where episodes were truncated: (t, environments (n,), their final observations (n, O))."""
+    """Where episodes were cut and not terminated: (t, environments (n,), their final observations (n, O))."""
 
     @property
     def size(self) -> int:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,8 +12,9 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from amble.envs.bodies.rendering import RenderingUnavailable, choose_gl
 from amble.envs.making import find_spec
-from amble.errors import AmbleError
+from amble.errors import AmbleError, UsageError
 from amble.insight.video import caption, write_video
 from amble.training.policy import PortablePolicy
 
@@ -39,17 +43,53 @@ def play(
     """
     run = Path(run)
     policy = PortablePolicy.load(run / "policy")
-    find_spec(policy.spec["env_id"])
-    env = gymnasium.make(policy.spec["env_id"], render_mode="rgb_array", **policy.spec["env_kwargs"])
+    env_id = policy.spec["env_id"]
+    env = _drawable(env_id, policy.spec["env_kwargs"])
     if seconds is None and episodes is None:
         seconds = _SECONDS
     fps = float(env.metadata.get("render_fps", 30))
     frames_at_most = None if seconds is None else max(1, round(seconds * fps))
     path = video if video is not None else run / "video.mp4"
     try:
-        return write_video(_frames(env, policy, seed or 0, episodes, frames_at_most, fps), path, fps)
+        with _off_screen(env_id):
+            return write_video(_frames(env, policy, seed or 0, episodes, frames_at_most, fps), path, fps)
     finally:
         env.close()
+
+
+def _drawable(env_id: str, env_kwargs: dict[str, Any]) -> gymnasium.Env[Any, Any]:
+    """The environment with pictures; UsageError where it has none."""
+    find_spec(env_id)
+    try:
+        with warnings.catch_warnings(
+            action="ignore", category=UserWarning
+        ):  # "… not in the possible render_modes"
+            return gymnasium.make(env_id, render_mode="rgb_array", **env_kwargs)
+    except (gymnasium.error.DependencyNotInstalled, ModuleNotFoundError) as missing:
+        raise UsageError(f"{env_id} cannot be drawn: {missing}.") from missing
+    except (gymnasium.error.Error, TypeError) as refused:
+        if "render_mode" not in str(refused):
+            raise
+        raise UsageError(
+            f"{env_id} cannot be drawn: it has no render_mode 'rgb_array' ({refused})."
+        ) from refused
+
+
+@contextlib.contextmanager
+def _off_screen(env_id: str) -> Iterator[None]:
+    """Within, Gymnasium's MuJoCo tasks draw without a display too; our own bodies see to that themselves."""
+    chosen = None
+    if not env_id.startswith("amble/"):
+        with contextlib.suppress(RenderingUnavailable):  # of no concern to what draws without OpenGL
+            chosen = choose_gl()
+    if chosen is None:
+        yield
+        return
+    os.environ["MUJOCO_GL"] = chosen
+    try:
+        yield
+    finally:
+        del os.environ["MUJOCO_GL"]  # `choose_gl` chooses only where there was none
 
 
 def _frames(
@@ -68,7 +108,10 @@ def _frames(
         while not over:
             if shown == at_most:
                 return
-            frame = env.render()
+            try:
+                frame = env.render()
+            except gymnasium.error.DependencyNotInstalled as missing:
+                raise UsageError(f"{policy.spec['env_id']} cannot be drawn: {missing}.") from missing
             if not isinstance(frame, np.ndarray):
                 raise AmbleError(
                     f"{policy.spec['env_id']} drew no picture: it has no render_mode 'rgb_array'."

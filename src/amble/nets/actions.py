@@ -18,8 +18,8 @@ class ActionMap:
     """Head and environment action of one action space.
 
     A Gaussian's draw is clipped to ±clip and divided by it, which gives an action in [-1, 1]; that is stretched
-    over the box. A dimension of the box without bounds takes the draw as it is. Source of the clip:
-    Unity ML-Agents, which sends clip(raw, -3, 3) / 3.
+    over the box. A dimension of the box without bounds takes the draw as it is, and one with a single bound is
+    clipped there. Source of the clip: Unity ML-Agents, which sends clip(raw, -3, 3) / 3.
     """
 
     def __init__(self, space: spaces.Space[Any], clip: float):
@@ -29,9 +29,11 @@ class ActionMap:
             and np.issubdtype(space.dtype, np.floating)
         ):
             bounded = np.isfinite(space.low) & np.isfinite(space.high)
-            self._clip = np.where(bounded, clip, np.inf).astype(np.float32)
-            self._gain = np.where(bounded, (space.high - space.low) / (2 * clip), 1.0).astype(np.float32)
-            self._centre = np.where(bounded, (space.high + space.low) / 2, 0.0).astype(np.float32)
+            low, high = (
+                np.where(bounded, bound, 0.0).astype(np.float64) for bound in (space.low, space.high)
+            )
+            self._gain = np.where(bounded, (high - low) / (2 * clip), 1.0).astype(np.float32)
+            self._centre = ((high + low) / 2).astype(np.float32)
         elif not isinstance(space, spaces.Discrete):
             raise UsageError(
                 f"The action space {space} is not supported: expected a one-dimensional Box of floats or a Discrete."
@@ -50,8 +52,10 @@ class ActionMap:
         drawn = action.cpu().numpy()
         if isinstance(self.space, spaces.Discrete):
             return drawn + int(self.space.start)
-        unit = np.clip(drawn, -self._clip, self._clip)
-        return (self._centre + unit * self._gain).astype(self.space.dtype)
+        # Clipped here rather than at ±clip, which is the same but for a rounding that would leave the box.
+        return np.clip(self._centre + drawn * self._gain, self.space.low, self.space.high).astype(
+            self.space.dtype
+        )
 
     def empty(self, *shape: int) -> Tensor:
         """Storage for actions of these leading axes."""

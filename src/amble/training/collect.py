@@ -16,6 +16,8 @@ from amble.errors import AmbleError
 from amble.nets.actor_critic import Policy
 from amble.nets.normaliser import RunningMoments
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 
 @dataclass(frozen=True)
 class Episodes:
@@ -36,25 +38,27 @@ class Collector:
         size = int(np.prod(env.single_observation_space.shape or ()))
         dimensions = policy.head.outputs if policy.actions.is_continuous else 1
         self._buffers = Rollout(
-            observation=torch.empty(*shape, size),
-            action=policy.actions.empty(*shape),
-            log_prob=torch.empty(*shape, dimensions),
-            reward=torch.empty(shape),
-            terminated=torch.empty(shape, dtype=torch.bool),
-            truncated=torch.empty(shape, dtype=torch.bool),
-            next_observation=torch.empty(env.num_envs, size),
+            observation=torch.empty(*shape, size, device=device),
+            action=policy.actions.empty(*shape).to(device),
+            log_prob=torch.empty(*shape, dimensions, device=device),
+            reward=torch.empty(shape, device=device),
+            terminated=torch.empty(shape, dtype=torch.bool, device=device),
+            truncated=torch.empty(shape, dtype=torch.bool, device=device),
+            next_observation=torch.empty(env.num_envs, size, device=device),
             cut=[],
         )
-        self._raw = torch.empty(decisions, env.num_envs, size)
+        self._raw = torch.empty(*shape, size, device=device)
         self._observation: np.ndarray | None = None
         self._return = np.zeros(env.num_envs)
         self._length = np.zeros(env.num_envs, np.int64)
 
     def begin(self, seed: int | None) -> None:
         """Begin new episodes everywhere."""
-        self._observation, _ = self.env.reset(seed=seed)
         self._return[:] = 0.0
         self._length[:] = 0
+        observation, _ = self.env.reset(seed=seed)
+        self._check(observation, np.zeros(self.env.num_envs), "at its reset")
+        self._observation = observation
 
     def warm_up(self, decisions: int) -> None:
         """Let the normaliser see what the untrained policy meets; nothing is learned from it."""
@@ -63,13 +67,15 @@ class Collector:
             return
         noise = self.policy.head.noise((decisions, self.env.num_envs), self.rng)
         for t in range(decisions):
-            observation = torch.as_tensor(self._observation, dtype=torch.float32, device=self.device)
+            observation = self._tensor(self._observation)
             normaliser.update(observation)
             with torch.no_grad():
                 action = self.policy.head.sample(
                     self.policy(normaliser(observation)), noise[t].to(self.device)
                 )
-            self._observation, *_ = self.env.step(self.policy.actions.to_env(action))
+            observed, reward, *_ = self.env.step(self.policy.actions.to_env(action))
+            self._check(observed, reward, f"at decision {t} of the warm-up")
+            self._observation = observed
 
     @torch.no_grad()
     def collect(self) -> tuple[Rollout, Episodes]:
@@ -82,7 +88,7 @@ class Collector:
         data, policy = self._buffers, self.policy
         data.cut.clear()
         ended: list[tuple[np.ndarray, np.ndarray]] = []
-        noise = policy.head.noise(tuple(data.reward.shape), self.rng)
+        noise = policy.head.noise(tuple(data.reward.shape), self.rng).to(self.device)
         for t in range(self.decisions):
             self._raw[t] = torch.as_tensor(self._observation)
             observation = policy.normalised(self._raw[t])
@@ -92,7 +98,7 @@ class Collector:
             data.log_prob[t] = policy.head.log_probs(output, action)
 
             observed, reward, terminated, truncated, info = self.env.step(policy.actions.to_env(action))
-            self._check(t, observed, reward)
+            self._check(observed, reward, f"at decision {t} of this rollout")
             data.reward[t] = torch.as_tensor(reward)
             data.terminated[t] = torch.as_tensor(terminated)
             data.truncated[t] = torch.as_tensor(truncated)
@@ -101,11 +107,12 @@ class Collector:
             self._length += 1
             done = terminated | truncated
             if done.any():
+                cut = truncated & ~terminated
+                if cut.any():
+                    data.cut.append(self._final(t, cut, info))
                 ended.append((self._return[done], self._length[done]))
                 self._return[done], self._length[done] = 0.0, 0
-                if truncated.any():
-                    data.cut.append(self._final(t, truncated, info))
-        data.next_observation[:] = policy.normalised(torch.as_tensor(self._observation, dtype=torch.float32))
+        data.next_observation[:] = policy.normalised(self._tensor(self._observation))
         returns, lengths = zip(*ended, strict=True) if ended else ((), ())
         return data, Episodes(
             np.concatenate([[], *returns]), np.concatenate([np.zeros(0, np.int64), *lengths])
@@ -116,21 +123,38 @@ class Collector:
         if isinstance(self.policy.normaliser, RunningMoments):
             self.policy.normaliser.update(self._raw)
 
-    def _final(self, t: int, truncated: np.ndarray, info: dict[str, Any]) -> tuple[int, Tensor, Tensor]:
-        rows = np.flatnonzero(truncated)
-        final = final_observations(info, truncated, self.env.single_observation_space)
-        return t, torch.as_tensor(rows), self.policy.normalised(torch.as_tensor(final, dtype=torch.float32))
+    def _final(self, t: int, cut: np.ndarray, info: dict[str, Any]) -> tuple[int, Tensor, Tensor]:
+        rows = np.flatnonzero(cut)
+        final = final_observations(info, cut, self.env.single_observation_space)
+        self._check(
+            final, np.zeros(len(rows)), f"as its episode was cut at decision {t} of this rollout", rows
+        )
+        environments = torch.as_tensor(rows, device=self.device)
+        return t, environments, self.policy.normalised(self._tensor(final))
 
-    def _check(self, t: int, observation: np.ndarray, reward: np.ndarray) -> None:
-        """Stop a number that is not finite before it reaches normaliser and policy."""
-        if np.isfinite(observation).all() and np.isfinite(reward).all():
+    def _tensor(self, observation: np.ndarray | None) -> Tensor:
+        return torch.as_tensor(observation, dtype=torch.float32, device=self.device)
+
+    def _check(
+        self, observation: np.ndarray, reward: np.ndarray, when: str, rows: np.ndarray | None = None
+    ) -> None:
+        """Stop a number that float32 cannot hold before it reaches normaliser and policy.
+
+        Args:
+            observation: (n, O).
+            reward: (n,).
+            when: for the message.
+            rows: which environments these are of; all if None.
+        """
+        fine_observation = np.asarray((np.abs(observation) <= _LARGEST).all(axis=1))
+        fine = fine_observation & (np.abs(reward) <= _LARGEST)
+        if fine.all():
             return
-        bad = ~(np.isfinite(observation).all(axis=1) & np.isfinite(reward))
-        index = int(np.flatnonzero(bad)[0])
-        what = "reward" if not np.isfinite(reward[index]) else "observation"
+        place = int(np.flatnonzero(~fine)[0])
+        index = place if rows is None else int(rows[place])
+        what = "a reward" if fine_observation[place] else "an observation"
         raise AmbleError(
-            f"Environment {index} gave a {what} that is not finite at decision {t} of this rollout "
-            f"(decision {self._length[index]} of its episode); {int(bad.sum())} of {len(bad)} environments are "
-            "affected. "
+            f"Environment {index} gave {what} that is not finite {when} (decision {self._length[index]} of its "
+            f"episode); {int((~fine).sum())} of {self.env.num_envs} environments are affected. "
             "Look at the environment: the policy's own numbers were finite."
         )

@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 import amble.envs
+from amble.errors import UsageError
 from amble.training.policy import PortablePolicy
 
 MOST_ENVS = 100
@@ -19,12 +20,14 @@ def evaluate(run: Path, episodes: int, seed: int | None) -> dict[str, Any]:
 
     Args:
         run: a run's directory; its `policy/` is played.
-        episodes: how many episodes to count.
+        episodes: how many episodes to count, at least 1.
         seed: of the episodes; 0 if None.
 
     Returns:
         return_mean, return_std, return_min, return_max, length_mean (decisions), episodes, seed, env_steps.
     """
+    if episodes < 1:
+        raise UsageError(f"at least one episode is played; got episodes = {episodes}.")
     policy = PortablePolicy.load(Path(run) / "policy")
     spec = policy.spec
     env = amble.envs.make(spec["env_id"], min(episodes, MOST_ENVS), **spec["env_kwargs"])

@@ -1,0 +1,43 @@
+"""Torch's threads, set for a while."""
+
+import pytest
+import torch
+
+from amble.training import threads
+from amble.training.threads import torch_threads, update_threads, usable_cores
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "hidden_units", "shared"),
+    [(64, 64, False), (1024, 64, False), (2048, 512, True), (512, 256, True), (511, 256, False)],
+)
+def test_only_large_minibatches_are_shared(
+    batch_size: int, hidden_units: int, shared: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(threads, "usable_cores", lambda: 6)
+    assert update_threads(batch_size, hidden_units) == (6 if shared else 1)
+
+
+def test_within_and_afterwards() -> None:
+    before = torch.get_num_threads()
+    with torch_threads(before + 2):
+        assert torch.get_num_threads() == before + 2
+        with torch_threads(1):
+            assert torch.get_num_threads() == 1
+        assert torch.get_num_threads() == before + 2
+    assert torch.get_num_threads() == before
+
+
+def fail() -> None:
+    raise ZeroDivisionError
+
+
+def test_afterwards_even_when_it_failed() -> None:
+    before = torch.get_num_threads()
+    with pytest.raises(ZeroDivisionError), torch_threads(before + 1):
+        fail()
+    assert torch.get_num_threads() == before
+
+
+def test_at_least_one_core_is_usable() -> None:
+    assert usable_cores() >= 1
