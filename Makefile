@@ -13,8 +13,8 @@ walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a f
 	@$(BIN)/amble evaluate $(DEMO) --episodes 100
 	@$(BIN)/amble play $(DEMO) --seconds 20 || true
 	@echo
-	@echo "Look at $(DEMO)/video.mp4 and $(DEMO)/curve.png. The whole task, at every target speed:"
-	@echo "    $(BIN)/amble train walker"
+	@echo "Look at $(DEMO)/video.mp4 and $(DEMO)/curve.png. Go on from here to the whole task, every target speed:"
+	@echo "    $(BIN)/amble train walker --initialize-from walker-demo"
 
 test: $(READY)  ## the test suite
 	$(BIN)/python -m pytest

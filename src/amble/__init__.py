@@ -11,6 +11,7 @@ In short:
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,12 +27,13 @@ __version__ = "0.1.0"
 
 __all__ = ["__version__", "evaluate", "load", "make", "train"]
 
-# Each function imports what it needs when it is called: `amble --help` must not wait for torch.
-
-if (
-    Path(next(iter(sys.argv), "")).stem != "amble"
-):  # nor for Gymnasium; the command registers our ids when it makes one
+# Each function imports what it needs when it is called, so that `amble --help` need not wait for torch. Nor should it
+# for Gymnasium: the command registers our environments' ids when it makes one, and everybody else with the import.
+if Path(next(iter(sys.argv), "")).stem != "amble":
     import amble.envs as _envs  # noqa: F401  # pyright: ignore[reportUnusedImport]
+
+# Threads that spin while they wait take the cores from the physics. OpenMP reads this when torch is first imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 def train(run: str | Path | RunConfig, overrides: Sequence[str] = ()) -> Path:

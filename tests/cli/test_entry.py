@@ -33,7 +33,7 @@ def fresh_python(*words: str) -> str:
 
 def test_help_imports_nothing_heavy() -> None:
     program = (
-        "import sys; from amble.cli import main; code = main(['--help']);"
+        "import sys; sys.argv[0] = '/bin/amble'; from amble.cli import main; code = main(['--help']);"
         "print('CODE', code, 'MODULES', *sorted({name.partition('.')[0] for name in sys.modules}))"
     )
     help_text, _, rest = fresh_python("-c", program).partition("CODE")

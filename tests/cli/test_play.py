@@ -23,7 +23,7 @@ def test_the_video_is_named(stand_in: Any, capsys: pytest.CaptureFixture[str]) -
 def test_what_is_left_open_is_left_to_the_player(stand_in: Any) -> None:
     calls = stand_in("amble.insight.play", "play", Path("out.mp4"))
     assert main(["play", "mine"]) == 0
-    assert calls == [((FOUND,), {"video": None, "seed": None, "episodes": 1, "seconds": None})]
+    assert calls == [((FOUND,), {"video": None, "seed": None, "episodes": None, "seconds": None})]
 
 
 @pytest.mark.parametrize(

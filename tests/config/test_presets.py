@@ -35,9 +35,9 @@ def test_the_walkers_are_the_two_releases_bodies() -> None:
 
 def test_the_demo_narrows_the_speed_and_says_so() -> None:
     demo = load_run("walker-demo")
-    assert demo.env_settings.env_kwargs == {"body": "release_19", "target_speed_range": [1.0, 3.0]}
+    assert demo.env_settings.env_kwargs == {"body": "release_19", "target_speed_range": [1.0, 4.0]}
     assert demo.time_limit is not None
-    assert "1-3 m/s" in demo.notes[0]
+    assert "1-4 m/s" in demo.notes[0]
 
 
 def test_the_ball_has_unitys_numbers() -> None:

@@ -230,6 +230,7 @@ class TestSummary:
         import sys
 
         code = (
-            "import amble.training.metrics, sys; sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
+            "import sys; sys.argv[0] = 'amble'; import amble.training.metrics; "
+            "sys.exit('torch' in sys.modules or 'numpy' in sys.modules)"
         )
         assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
