@@ -1,47 +1,18 @@
 """The policy heads: what turns the actor's output into actions and their probabilities.
 
-Both heads answer the same questions, so that an algorithm need not know which it has. Axes: n samples, A action
-dimensions (Gaussian), K choices (categorical). `parameters_` of a head is what the actor's net puts out.
+Every head answers the same questions, so that an algorithm need not know which it has: `outputs`, the width of the
+net's output it takes; `noise` of many samples in one call; `sample` and `mode`; `log_probs` and `entropies` by
+independent dimension, of which the joint ones are the sums over the last axis. Axes: n samples, A action dimensions
+(Gaussian), K choices (categorical).
 """
 
 from __future__ import annotations
-
-from typing import Protocol
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from amble.maths import gaussian
-
-
-class Head(Protocol):
-    """A distribution over actions, given the actor's output."""
-
-    outputs: int
-    """Width of the actor's output."""
-    noise_size: int
-    """Random numbers that one sample takes."""
-
-    def noise(self, shape: tuple[int, ...], rng: torch.Generator) -> Tensor:
-        """Draw the noise of many samples in one call: `shape` + (noise_size,)."""
-        ...
-
-    def sample(self, output: Tensor, noise: Tensor) -> Tensor:
-        """Draw actions."""
-        ...
-
-    def mode(self, output: Tensor) -> Tensor:
-        """The likeliest actions, used in evaluation."""
-        ...
-
-    def log_probs(self, output: Tensor, action: Tensor) -> Tensor:
-        """Log-probabilities by independent dimension: n × dimensions; the joint one is the sum over the last axis."""
-        ...
-
-    def entropies(self, output: Tensor) -> Tensor:
-        """Entropies by independent dimension, in nats: n × dimensions."""
-        ...
 
 
 class GaussianHead(nn.Module):

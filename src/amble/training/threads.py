@@ -6,21 +6,15 @@ from MuJoCo's threads, and small matrices are slower on two threads than on one.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 
+from amble.envs.backends.cores import usable_cores
+
 _WORTH_SHARING = 1024 * 128
 """Outputs of one layer for one minibatch (samples · width) from which on a second thread pays."""
-
-
-def usable_cores() -> int:
-    """Cores that this process may run on."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def update_threads(batch_size: int, hidden_units: int) -> int:
