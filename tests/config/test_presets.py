@@ -40,9 +40,9 @@ def test_the_demo_narrows_the_speed_and_says_so() -> None:
     assert "1-4 m/s" in demo.notes[0]
 
 
-def test_the_ball_has_unitys_numbers() -> None:
+def test_the_ball_keeps_unitys_rollout_and_network() -> None:
     _, ball = load_run("3dball").behavior
     numbers = ball.hyperparameters
-    assert (numbers.batch_size, numbers.buffer_size, numbers.beta, numbers.lambd) == (64, 12000, 0.001, 0.99)
-    assert (ball.max_steps, ball.time_horizon, ball.summary_freq) == (500_000, 1000, 12_000)
+    assert (numbers.buffer_size, numbers.beta, numbers.lambd) == (12000, 0.001, 0.99)
+    assert (ball.time_horizon, ball.summary_freq) == (1000, 12_000)
     assert (ball.network_settings.normalize, ball.network_settings.hidden_units) == (True, 128)

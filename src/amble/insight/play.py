@@ -102,7 +102,7 @@ def _frames(
 ) -> Iterator[np.ndarray]:
     shown, episode = 0, 0
     while episodes is None or episode < episodes:
-        observation, _ = env.reset(seed=seed if episode == 0 else None)
+        observation, _ = env.reset(seed=seed + episode)  # a seed each: a Walker's target outlasts its episodes
         episode += 1
         total, decisions, over = 0.0, 0, False
         while not over:

@@ -85,7 +85,7 @@ def build(settings: WalkerSettings) -> mujoco.MjModel:
     option.iterations = settings.solver_iterations
     option.ls_iterations = 10
     spec.stat.extent = 6 * skeleton.start_height  # about the region that shadows fall in
-    spec.visual.quality.shadowsize = 8192
+    spec.visual.quality.shadowsize = 4096
     _add_arena(spec, settings)
 
     masses = settings.torso_masses
