@@ -102,7 +102,8 @@ def _frames(
 ) -> Iterator[np.ndarray]:
     shown, episode = 0, 0
     while episodes is None or episode < episodes:
-        observation, _ = env.reset(seed=seed + episode)  # a seed each: a Walker's target outlasts its episodes
+        # A seed each: without one, a Walker's target outlasts its episode, and a film would show it again and again.
+        observation, _ = env.reset(seed=seed + episode)
         episode += 1
         total, decisions, over = 0.0, 0, False
         while not over:
