@@ -1,6 +1,9 @@
 """Pictures, and what a machine without a graphics library is told."""
 
 import ctypes.util
+import os
+import subprocess
+import sys
 
 import mujoco
 import numpy as np
@@ -92,3 +95,15 @@ def test_a_batch_draws_every_environment():
     assert [frame.shape for frame in frames] == [(480, 640, 3)] * 2
     assert not np.array_equal(*frames)
     env.close()
+
+
+@pytest.mark.parametrize("chosen", ["nope", "wgl"])
+def test_a_library_that_mujoco_cannot_start_with_is_named(chosen: str) -> None:
+    environment = {**os.environ, "MUJOCO_GL": chosen}
+    program = "import amble.envs; amble.envs.make('amble/3DBall-v0', 1)"
+    child = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=False
+    )
+    assert child.returncode != 0
+    assert f"AmbleError: MuJoCo does not start with MUJOCO_GL={chosen}" in child.stderr
+    assert "apt install libosmesa6" in child.stderr
