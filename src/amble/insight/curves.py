@@ -64,7 +64,7 @@ class RunCurves:
 
 
 def shared_span(runs: Sequence[RunCurves]) -> tuple[float, float] | None:
-    """The env steps that every run's curve covers: from the last first episode to the first end; None if there is none."""
+    """The env steps that every run's curve covers, from the latest beginning to the earliest end; None for none."""
     spans = [_finished(run)[0] for run in runs]
     if not spans or any(len(steps) == 0 for steps in spans):
         return None
