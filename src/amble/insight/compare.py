@@ -4,11 +4,13 @@ The score of a seed is the mean return of its last policy over the evaluation ep
 not the best checkpoint's and not the training return. A winner is named only where intervals over seeds do not overlap.
 """
 
+import contextlib
 import hashlib
 import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from io import TextIOBase
 from itertools import combinations
 from pathlib import Path
 from typing import Any, TextIO
@@ -18,6 +20,7 @@ import numpy as np
 import amble.envs
 from amble.config import Override, to_yaml
 from amble.envs.backends.cores import usable_cores
+from amble.envs.making import find_spec
 from amble.errors import AmbleError, UsageError
 from amble.insight import statistics, variants
 from amble.insight.compare_picture import draw_comparison
@@ -27,7 +30,7 @@ from amble.insight.jobs import Job, run_jobs
 from amble.insight.statistics import Score, Verdict
 from amble.insight.variants import Run, Variant
 from amble.training.evaluate import MOST_ENVS, play_episodes
-from amble.training.files import named_os_errors, read_json, write_file
+from amble.training.files import DamagedFileError, named_os_errors, read_json, write_file
 from amble.training.interrupt import StopRequest
 from amble.training.policy import PortablePolicy
 
@@ -103,7 +106,7 @@ def compare(
     jobs: int | None = None,
     episodes: int = EPISODES,
     out: Path | None = None,
-    stream: TextIO | None = None,
+    stream: TextIO | TextIOBase | None = None,
 ) -> Comparison:
     """Compare the variants that these words name (see `plan_variants`), or runs that are there (`group_runs`).
 
@@ -164,6 +167,7 @@ def compare(
     sides = variants.plan_variants(sources, env, trainers, vary, overrides)
     variants.refuse_unequal(sides)
     variants.refuse_unequal_budgets(sides)
+    find_spec(sides[0].config.env_id)  # known before anything is written
     folder = out or _default_folder(sides[0], [_text(side, Path()) for side in sides])
     _write_settings(sides, folder)
     runs = [Run(side, seed, folder / f"{side.slug}-seed{seed}") for seed in range(count) for side in sides]
@@ -203,7 +207,7 @@ def _write_settings(sides: Sequence[Variant], folder: Path) -> None:
 
 
 def _train_and_conclude(
-    runs: Sequence[Run], folder: Path, at_once: int, episodes: int, stream: TextIO | None
+    runs: Sequence[Run], folder: Path, at_once: int, episodes: int, stream: TextIO | TextIOBase | None
 ) -> Comparison:
     jobs = [Job(run, folder / f"{run.variant.slug}.yaml") for run in runs if not _is_complete(run)]
     with (
@@ -240,7 +244,9 @@ def _train_and_conclude(
 def _is_complete(run: Run) -> bool:
     if not ((run.path / "summary.json").is_file() and (run.path / "policy").is_dir()):
         return False
-    return read_json(run.path / "summary.json").get("exit_reason") in _FINISHED
+    with contextlib.suppress(DamagedFileError):
+        return read_json(run.path / "summary.json").get("exit_reason") in _FINISHED
+    return False
 
 
 def _read(run: Run) -> Result:

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from io import TextIOBase
 from typing import Any, TextIO
 
 from rich.console import Console
@@ -21,7 +22,7 @@ _BAR = 24
 class CompareProgress:
     """Shows jobs; a context manager. A stream that breaks ends the display, not the comparison."""
 
-    def __init__(self, stream: TextIO | None = None):
+    def __init__(self, stream: TextIO | TextIOBase | None = None):
         self._stream: Any = stream if stream is not None else sys.stderr
         self._start = time.monotonic()
         self._told: set[int] = set()
@@ -58,8 +59,11 @@ class CompareProgress:
     def message(self, text: str) -> None:
         """Prints a line above the live one."""
         encoding = getattr(self._stream, "encoding", None) or "utf-8"
-        writable = Text(text.encode(encoding, "replace").decode(encoding))
-        self._guarded(lambda: self._console.print(writable))
+        writable = text.encode(encoding, "replace").decode(encoding)
+        if self._live is None:  # not by rich, which ends the program at a broken pipe
+            self._guarded(lambda: (self._stream.write(f"{writable}\n"), self._stream.flush()))
+        else:
+            self._guarded(lambda: self._console.print(Text(writable)))
 
     def __enter__(self) -> "CompareProgress":
         live = self._live
