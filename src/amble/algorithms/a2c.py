@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from amble.algorithms.algorithm import Algorithm, Problem
+from amble.algorithms.algorithm import Algorithm, Figures, Problem
 from amble.algorithms.diagnostics import ImportanceDiagnostics
 from amble.algorithms.optimiser import Optimiser
 from amble.algorithms.rollout import Rollout, Samples, horizon_ends
@@ -42,7 +42,7 @@ class A2C(Algorithm):
         )
         self.optimisers = {"": self.optimiser}
 
-    def update(self, rollout: Rollout, env_steps: int) -> dict[str, float]:
+    def update(self, rollout: Rollout, env_steps: int) -> Figures:
         """Improve policy and critic by one rollout; see `Algorithm.update`."""
         self.optimiser.learning_rate, beta = self.scheduled_rate_and_beta(env_steps)
         samples, figures = self.samples(rollout)

@@ -19,6 +19,9 @@ from amble.nets.critics import Critic, QCritic
 _FINAL_LEARNING_RATE, _FINAL_BETA = 1e-10, 1e-5
 
 
+Figures = dict[str, float | str]
+
+
 @dataclass(frozen=True)
 class Problem:
     """What is to be learned."""
@@ -59,7 +62,7 @@ class Algorithm(ABC):
         self._schedules = settings
 
     @abstractmethod
-    def update(self, rollout: Rollout, env_steps: int) -> dict[str, float]:
+    def update(self, rollout: Rollout, env_steps: int) -> Figures:
         """Improve policy and critics by one rollout.
 
         Args:
@@ -67,7 +70,7 @@ class Algorithm(ABC):
             env_steps: environment steps taken before it; the schedules' clock.
 
         Returns:
-            The update's figures: losses, entropy (nats), and the like.
+            The update's figures: losses, entropy (nats), and the like; outcomes by name.
         """
 
     def scheduled_rate_and_beta(self, env_steps: int) -> tuple[float, float]:

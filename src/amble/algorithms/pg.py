@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from amble.algorithms.algorithm import Algorithm, Problem
+from amble.algorithms.algorithm import Algorithm, Figures, Problem
 from amble.algorithms.critic_fit import fit
 from amble.algorithms.diagnostics import ImportanceDiagnostics
 from amble.algorithms.optimiser import Optimiser
@@ -72,7 +72,7 @@ class PG(Algorithm):
             for name, network in self.networks.items()
         }
 
-    def update(self, rollout: Rollout, env_steps: int) -> dict[str, float]:
+    def update(self, rollout: Rollout, env_steps: int) -> Figures:
         """Improve the policy by one step, then fit the critics; see `Algorithm.update`."""
         optimiser = self.optimisers["policy"]
         optimiser.learning_rate, beta = self.scheduled_rate_and_beta(env_steps)

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from amble.algorithms.algorithm import Algorithm, Problem
+from amble.algorithms.algorithm import Algorithm, Figures, Problem
 from amble.algorithms.diagnostics import ImportanceDiagnostics
 from amble.algorithms.optimiser import Optimiser
 from amble.algorithms.rollout import Rollout, Samples, horizon_ends, minibatches
@@ -54,7 +54,7 @@ class PPO(Algorithm):
         self.optimisers = {"": self.optimiser}
         self.kl_coefficient = settings.kl_coefficient
 
-    def update(self, rollout: Rollout, env_steps: int) -> dict[str, float]:
+    def update(self, rollout: Rollout, env_steps: int) -> Figures:
         """Improve policy and critic by one rollout; see `Algorithm.update`."""
         s, problem = self.settings, self.problem
         epsilon, beta = self._follow_schedules(env_steps)

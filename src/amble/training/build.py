@@ -11,12 +11,14 @@ from amble.algorithms.a2c import A2C
 from amble.algorithms.algorithm import Algorithm, Problem
 from amble.algorithms.pg import NEEDS_Q, NEEDS_VALUE, PG
 from amble.algorithms.ppo import PPO
+from amble.algorithms.trpo import TRPO
 from amble.config import (
     A2CHyperparameters,
     BehaviorSettings,
     NetworkSettings,
     PGHyperparameters,
     PPOHyperparameters,
+    TRPOHyperparameters,
 )
 from amble.errors import UsageError
 from amble.nets.actor_critic import Policy
@@ -98,4 +100,6 @@ def build_algorithm(
             critic=critic() if hyper.estimator in NEEDS_VALUE else None,
             q_critic=q_critic() if hyper.estimator in NEEDS_Q else None,
         )
+    if isinstance(hyper, TRPOHyperparameters):
+        return TRPO(policy, critic(), hyper, problem, minibatches)
     raise UsageError(f"No algorithm is built for trainer {behavior.trainer_type} here.")

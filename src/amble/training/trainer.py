@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -26,7 +26,7 @@ from amble.training.random_state import restore_torch_rng, torch_rng_to_json
 from amble.training.seeds import Seeds
 from amble.training.threads import torch_threads, update_threads
 
-Row = dict[str, float | int | None]
+Row = dict[str, float | int | str | None]
 
 BODY_ENVS, OTHER_ENVS = 256, 8
 """How many environments are stepped together unless the run file says: of our batched bodies, of any other."""
@@ -75,6 +75,11 @@ class Trainer:
         self.env_steps, self.iteration = 0, 0
         self.wall_seconds = 0.0
         self._began = False
+
+    @property
+    def critic(self) -> Critic:
+        """V(s); KeyError where the algorithm has none."""
+        return cast("Critic", self.algorithm.networks["critic"])
 
     def run(
         self,
