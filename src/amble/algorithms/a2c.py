@@ -86,9 +86,7 @@ class A2C(Algorithm):
         """E23: L = L_π + c_v L_v - β H, with L_π = -mean(log π(a|s) A)."""
         head = self.policy.head
         output = self.policy(samples.observation, samples.policy_memory)
-        policy_loss = policy_gradient_loss(
-            head.log_probs(output, samples.action).sum(-1), samples.advantage
-        )
+        policy_loss = policy_gradient_loss(head.log_probs(output, samples.action).sum(-1), samples.advantage)
         entropy = head.entropies(output).sum(-1).mean()
         loss_v = value_loss(self.critic(samples.observation, samples.critic_memory), samples.value_target)
         loss = policy_loss + self.settings.value_coefficient * loss_v - beta * entropy

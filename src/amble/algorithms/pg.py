@@ -86,9 +86,7 @@ class PG(Algorithm):
 
         head = self.policy.head
         output = self.policy(samples.observation, samples.policy_memory)
-        policy_loss = policy_gradient_loss(
-            head.log_probs(output, samples.action).sum(-1), samples.advantage
-        )
+        policy_loss = policy_gradient_loss(head.log_probs(output, samples.action).sum(-1), samples.advantage)
         entropy = head.entropies(output).sum(-1).mean()
         norm, stepped = optimiser.step(policy_loss - beta * entropy)
 

@@ -78,7 +78,7 @@ class Rollout:
             next_value[t, environments] = critic.value(final, state)
         return value, next_value
 
-    def samples(self, x: Shaped[Tensor, "T B *more"]) -> Shaped[Tensor, "N *more"]:
+    def samples(self, x: Shaped[Tensor, "T B *more"]) -> Shaped[Tensor, "..."]:
         """(T, B, …) as samples: (N, …), or with a memory (S, L, …)."""
         if self.policy_state is None:
             return x.flatten(0, 1)

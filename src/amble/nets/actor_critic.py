@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from gymnasium import spaces
@@ -10,13 +10,11 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from amble.nets import network
-from amble.nets.actions import ActionMap, mask_fits
+from amble.nets.actions import ActionMap, Distribution, mask_fits
 from amble.nets.memory import Remembered
 from amble.nets.network import NetShape
 from amble.nets.normaliser import Normaliser
 from amble.nets.observations import ObservationLayout
-
-Distribution = Literal["gaussian", "squashed", "beta"]
 
 
 class Policy(nn.Module):

@@ -28,7 +28,9 @@ class Remembered:
 class RecurrentNet(nn.Module):
     """body → LSTM → linear layer: `step` goes one decision on, `forward` along whole sequences."""
 
-    def __init__(self, body: nn.Module, width: int, memory_size: int, outputs: nn.Linear, rng: torch.Generator):
+    def __init__(
+        self, body: nn.Module, width: int, memory_size: int, outputs: nn.Linear, rng: torch.Generator
+    ):
         super().__init__()
         self.body, self.outputs, self.memory_size = body, outputs, memory_size
         self.cell = nn.LSTMCell(width, memory_size // 2)

@@ -99,12 +99,12 @@ def _multi_binary(value: dict[str, Any]) -> spaces.MultiBinary:
     return spaces.MultiBinary(shape[0] if len(shape) == 1 else list(shape))
 
 
-def _dict(value: dict[str, Any]) -> spaces.Dict:
+def _dict(value: dict[str, Any]) -> spaces.Space:
     # Gymnasium sorts a plain dict's keys; a list of pairs keeps the order in which a policy's columns stand.
     return spaces.Dict([(key, space_from_json(part)) for key, part in value["spaces"].items()])
 
 
-def _tuple(value: dict[str, Any]) -> spaces.Tuple:
+def _tuple(value: dict[str, Any]) -> spaces.Space:
     return spaces.Tuple([space_from_json(part) for part in value["spaces"]])
 
 
