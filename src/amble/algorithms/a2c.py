@@ -59,6 +59,10 @@ class A2C(Algorithm):
             **diagnostics.figures(),
         }
 
+    def describe(self) -> str:
+        """In a few words, what becomes of a rollout."""
+        return "one step a rollout"
+
     def samples(self, rollout: Rollout) -> tuple[Samples, dict[str, float]]:
         """The rollout with its advantages and what V learns, and figures about the critic."""
         s, problem = self.settings, self.problem

@@ -73,6 +73,10 @@ class Algorithm(ABC):
             The update's figures: losses, entropy (nats), and the like; outcomes by name.
         """
 
+    @abstractmethod
+    def describe(self) -> str:
+        """In a few words, what becomes of a rollout; shown when a run starts."""
+
     def scheduled_rate_and_beta(self, env_steps: int) -> tuple[float, float]:
         """α and β after so many environment steps."""
         s, clock = self._schedules, (env_steps, self.problem.max_steps)

@@ -105,6 +105,10 @@ class PG(Algorithm):
             figures |= self._fit_q_critic(self.q_critic, rollout, samples, judged)
         return figures
 
+    def describe(self) -> str:
+        """In a few words, what becomes of a rollout."""
+        return f"estimator {self.settings.estimator}, one step a rollout"
+
     def _judge(self, rollout: Rollout) -> _Judged:
         """What the critics say of a rollout, what they learn from it, and Φ of the estimator."""
         s, gamma = self.settings, self.problem.gamma

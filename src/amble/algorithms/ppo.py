@@ -115,6 +115,10 @@ class PPO(Algorithm):
             **diagnostics.figures(),
         }
 
+    def describe(self) -> str:
+        """In a few words, what becomes of a rollout."""
+        return f"minibatches of {self.settings.batch_size}, {self.settings.num_epoch} epochs"
+
     def _loss(self, batch: Samples, epsilon: float, beta: float) -> tuple[Tensor, dict[str, float]]:
         """E23: L = L_π + c_v L_v - β H, all from the stored actions."""
         s, head = self.settings, self.policy.head

@@ -93,6 +93,10 @@ class TRPO(Algorithm):
             **diagnostics.figures(),
         }
 
+    def describe(self) -> str:
+        """In a few words, what becomes of a rollout."""
+        return f"one step a rollout within a mean KL of {self.settings.delta:g}"
+
     def _improve_policy(self, samples: Samples, beta: float) -> Figures:
         """E20: g = ∇L, x ≈ F⁻¹g by conjugate gradients, the step √(2δ / xᵀFx) x, shortened until it holds."""
         s = self.settings
