@@ -39,37 +39,37 @@ class BetaHead(nn.Module):
         return noise.flatten(start_dim=-2)
 
     def sample(
-        self, output: Float[Tensor, "*n 2A"], noise: Float[Tensor, "*n noise"]
+        self, output: Float[Tensor, "*n P"], noise: Float[Tensor, "*n noise"]
     ) -> Float[Tensor, "*n A"]:
         """a = g_α / (g_α + g_β) with g ~ Gamma, of which the noise decides everything but the shape."""
         shape = self.distribution(output)
         first, second = _gamma(shape, noise.unflatten(-1, (shape.shape[-1], -1))).chunk(2, dim=-1)
         return (first / (first + second)).clamp(_EDGE, 1 - _EDGE)
 
-    def mode(self, output: Float[Tensor, "*n 2A"]) -> Float[Tensor, "*n A"]:
+    def mode(self, output: Float[Tensor, "*n P"]) -> Float[Tensor, "*n A"]:
         """a = (α - 1) / (α + β - 2)."""
         first, second = softplus(output).clamp(min=1e-30).chunk(2, dim=-1)
         return (first / (first + second)).clamp(_EDGE, 1 - _EDGE)
 
     def log_probs(
-        self, output: Float[Tensor, "*n 2A"], action: Float[Tensor, "*n A"]
+        self, output: Float[Tensor, "*n P"], action: Float[Tensor, "*n A"]
     ) -> Float[Tensor, "*n A"]:
         """log density of each dimension in [0, 1]."""
         return beta.log_density(action, *self.distribution(output).chunk(2, dim=-1))
 
-    def entropies(self, output: Float[Tensor, "*n 2A"]) -> Float[Tensor, "*n A"]:
+    def entropies(self, output: Float[Tensor, "*n P"]) -> Float[Tensor, "*n A"]:
         """Entropy of each dimension."""
         return beta.entropy(*self.distribution(output).chunk(2, dim=-1))
 
-    def distribution(self, output: Float[Tensor, "*n 2A"]) -> Float[Tensor, "*n 2A"]:
+    def distribution(self, output: Float[Tensor, "*n P"]) -> Float[Tensor, "*n P"]:
         """α of every dimension, then β of every dimension."""
         return 1 + softplus(output)
 
-    def kl(self, p: Float[Tensor, "*n 2A"], q: Float[Tensor, "*n 2A"]) -> Float[Tensor, "*n"]:
+    def kl(self, p: Float[Tensor, "*n P"], q: Float[Tensor, "*n P"]) -> Float[Tensor, "*n"]:
         """D_KL(p ‖ q)."""
         return beta.kl_divergence(*p.chunk(2, dim=-1), *q.chunk(2, dim=-1))
 
-    def ratio_variance(self, p: Float[Tensor, "*n 2A"], q: Float[Tensor, "*n 2A"]) -> Float[Tensor, "*n"]:
+    def ratio_variance(self, p: Float[Tensor, "*n P"], q: Float[Tensor, "*n P"]) -> Float[Tensor, "*n"]:
         """Var_{a~q}[p/q] in closed form; inf where αq ≥ 2αp or βq ≥ 2βp."""
         return beta.predicted_ratio_variance(*p.chunk(2, dim=-1), *q.chunk(2, dim=-1))
 
