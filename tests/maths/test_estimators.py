@@ -14,13 +14,19 @@ GAMMA = 0.9
 
 
 def a_rollout(t: int = 30, b: int = 4) -> dict[str, Tensor]:
+    """Random numbers and episode ends, with V of the next state consistent wherever no episode ended."""
     rng = torch.Generator().manual_seed(0)
     terminated = torch.rand(t, b, generator=rng) < 0.1
-    floats = {key: torch.randn(t, b, generator=rng) for key in ("reward", "value", "next_value", "q")}
+    truncated = (torch.rand(t, b, generator=rng) < 0.1) & ~terminated
+    reward, q, final = (torch.randn(t, b, generator=rng) for _ in range(3))
+    value = torch.randn(t + 1, b, generator=rng)
     return {
-        **floats,
+        "reward": reward,
+        "value": value[:-1],
+        "next_value": torch.where(terminated | truncated, final, value[1:]),
+        "q": q,
         "terminated": terminated,
-        "truncated": (torch.rand(t, b, generator=rng) < 0.1) & ~terminated,
+        "truncated": truncated,
     }
 
 
