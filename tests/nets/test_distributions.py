@@ -316,6 +316,16 @@ class TestChoices:
             )
             assert torch.equal(head.entropies(output)[:, d : d + 1], one.entropies(part))
 
+    def test_ratio_variance_of_two_by_hand(self) -> None:
+        """(0.9, 0.1) over (½, ½): 0.81/½ + 0.01/½ - 1 = 0.64; of two at once 1.64² - 1 = 1.6896."""
+        nine, even = math.log(9), 0.0
+        for head, p, q in (
+            (MultiCategoricalHead([2, 2]), [nine, 0.0, 0.0, nine], [even] * 4),
+            (BernoulliHead(2), [nine, -nine], [even] * 2),
+        ):
+            variance = head.ratio_variance(*(head.distribution(torch.tensor(logits)) for logits in (p, q)))
+            assert variance.item() == pytest.approx(1.6896, rel=1e-5)
+
 
 class TestMasks:
     """Every other logit may not be chosen; the first of each branch may."""
