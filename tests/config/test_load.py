@@ -310,7 +310,7 @@ def test_what_is_written_out_reads_back_equal(tmp_path: Path, text: str) -> None
         ),
         (
             walker("hyperparameters: {learning_rate_schedule: linar}"),
-            r"must be one of 'linear' or 'constant', but is the text 'linar'\. The nearest .* is `linear`",
+            r"must be one of 'linear', 'constant' or 'adaptive', but is the text 'linar'\. The nearest .* is `linear`",
         ),
         (
             walker("hyperparameters: {dialect: mlagents}"),
@@ -320,39 +320,66 @@ def test_what_is_written_out_reads_back_equal(tmp_path: Path, text: str) -> None
         (walker("network_settings: {normalize: 1}"), "must be true or false, but is the number 1"),
         (
             walker("trainer_type: pp"),
-            r"names no trainer: 'pp' is unknown; available: ppo\. .*nearest .* `ppo`\.$",
+            r"names no trainer: 'pp' is unknown; available: pg, a2c, a3c, trpo, ppo\. .*nearest .* `ppo`\.$",
         ),
         (walker("trainer_type: 3"), "must be a text, but is the number 3"),
         (
             walker("hyperparameters: {tau: 0.005}\ntrainer_type: sac"),
-            r"line 4: `\S+trainer_type` asks for trainer sac, which is not supported yet; available: ppo\.$",
+            r"line 4: `\S+trainer_type` asks for trainer sac, which is not supported yet; "
+            r"available: pg, a2c, a3c, trpo, ppo\.$",
         ),
         (walker("trainer_type: poca"), "asks for trainer poca, which is not supported yet"),
         (
             walker("self_play: {window: 10}"),
-            r"`behaviors\.Walker\.self_play` is not supported by trainer ppo yet; remove it\.$",
+            r"`behaviors\.Walker\.self_play` is not supported yet; remove it\.$",
         ),
         (
             walker("behavioral_cloning: {demo_path: x}"),
-            "`behaviors.Walker.behavioral_cloning` is not supported by",
+            "`behaviors.Walker.behavioral_cloning` is not supported yet",
         ),
-        (walker("init_path: x.pt"), "`behaviors.Walker.init_path` is not supported by trainer ppo yet"),
+        (walker("init_path: x.pt"), "`behaviors.Walker.init_path` is not supported yet"),
         (
             walker("threaded: true"),
-            "threaded` cannot be true: that is not supported by trainer ppo yet; remove it",
+            "threaded` cannot be true: that is not supported yet; remove it",
         ),
         (
             walker("hyperparameters: {shared_critic: true}"),
             "shared_critic` cannot be true: that is not supported",
         ),
         (
-            walker("network_settings: {memory: {memory_size: 8}}"),
-            "memory` is not supported by trainer ppo yet",
+            walker("network_settings: {memory: {memory_size: 7}}"),
+            "memory_size` is not right: Input should be a multiple of 2",
+        ),
+        (
+            walker("hyperparameters: {batch_size: 32}\nnetwork_settings: {memory: {sequence_length: 33}}"),
+            r"line 4: `\S+memory` does not fit: a sequence of 33 decisions is longer than .* batch_size 32\.",
+        ),
+        (
+            walker("trainer_type: pg\nhyperparameters: {estimator: q}\nnetwork_settings: {memory: {}}"),
+            r"line 5: `\S+network_settings\.memory` contradicts estimator q: the Q critic has no memory",
+        ),
+        (
+            walker("trainer_type: trpo\nhyperparameters: {estimator: q}"),
+            r"line 4: `\S+\.estimator` is a setting of trainer pg, and not of this run's",
+        ),
+        (walker("trainer_type: trpo\nhyperparameters: {delta: 0}"), r"delta` must be greater than 0"),
+        (
+            walker("trainer_type: trpo\nhyperparameters: {backtrack_coefficient: 1}"),
+            "coefficient` must be less than 1",
+        ),
+        (walker("trainer_type: pg\nhyperparameters: {lambd: -0.1}"), r"lambd` must be at least 0"),
+        (
+            walker("trainer_type: a3c\nhyperparameters: {workers: 5}") + "env_settings: {num_envs: 4}",
+            r"line 4: `\S+\.workers` does not fit: 5 workers cannot share 4 environments",
+        ),
+        (
+            walker("hyperparameters: {objective: kl_penalty, ratio: per_dimension}"),
+            r"ratio` contradicts objective: kl_penalty bounds the KL of the whole action",
         ),
         (walker("network_settings: {deterministic: true}"), "deterministic` cannot be true"),
         (
             walker("reward_signals: {curiosity: {}}"),
-            "reward_signals.curiosity` is not supported by trainer ppo yet",
+            "reward_signals.curiosity` is not supported yet",
         ),
         (walker("reward_signals: {gail: {}}"), "reward_signals.gail` is not supported"),
         (walker("reward_signals: {rnd: {}}"), "reward_signals.rnd` is not supported"),
@@ -453,5 +480,5 @@ def test_an_id_with_a_module_still_names_one_folder() -> None:
 
 
 def test_an_unknown_trainer_for_an_id_is_refused() -> None:
-    with pytest.raises(UsageError, match="'trpoo' is unknown; available: ppo"):
+    with pytest.raises(UsageError, match=r"'trpoo' is unknown; available: pg, .*\. The nearest .* is `trpo`"):
         run_from_env("CartPole-v1", trainer="trpoo")

@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from amble.config import EnvSettings, Hyperparameters, RunConfig
+from amble.config import TRAINERS, EnvSettings, Hyperparameters, RunConfig
+from amble.config.actor_critics import A2CHyperparameters, PGHyperparameters
+from amble.config.behavior import HYPERPARAMETERS
 from amble.config.nearest import did_you_mean, nearest
 from amble.config.settings_tree import dotted_names, names_at
 from amble.errors import UsageError
@@ -26,8 +28,25 @@ def test_every_setting_is_described() -> None:
 
 
 def test_every_number_of_the_update_says_what_is_usual_or_goes_wrong() -> None:
-    for name, field in Hyperparameters.model_fields.items():
-        assert len(field.description or "") > 60 or name == "shared_critic", name
+    for model in models(Hyperparameters):
+        for name, field in model.model_fields.items():
+            assert len(field.description or "") > 60 or name == "shared_critic", name
+
+
+@pytest.mark.parametrize("trainer", TRAINERS)
+def test_every_trainer_has_settings_that_stand_by_themselves(trainer: str) -> None:
+    config = RunConfig.model_validate({"behaviors": {"Walker": {"trainer_type": trainer}}})
+    hyper = config.behavior[1].hyperparameters
+    assert type(hyper) is HYPERPARAMETERS[trainer]
+    assert RunConfig.model_validate(config.model_dump()) == config
+    assert len(TRAINERS) == len(HYPERPARAMETERS)
+
+
+def test_a_trainers_defaults_give_way_to_the_file() -> None:
+    assert PGHyperparameters.model_validate({}).beta == 0.0
+    assert PGHyperparameters.model_validate({"beta": 0.1}).beta == 0.1
+    schedules = A2CHyperparameters.model_validate({"learning_rate_schedule": "constant"})
+    assert schedules.beta_schedule == "constant"
 
 
 def test_a_config_without_exactly_one_behaviour_has_no_behavior() -> None:

@@ -3,12 +3,20 @@
 Start with `load_run`; `RunConfig` is what every other room receives.
 """
 
+from amble.config.actor_critics import (
+    A2CHyperparameters,
+    A3CHyperparameters,
+    Estimator,
+    PGHyperparameters,
+    TRPOHyperparameters,
+)
 from amble.config.behavior import BehaviorSettings
 from amble.config.catalogue import Preset, list_presets
 from amble.config.hyperparameters import Hyperparameters
 from amble.config.load import load_run, run_from_env
-from amble.config.network import NetworkSettings
+from amble.config.network import MemorySettings, NetworkSettings
 from amble.config.overrides import Override
+from amble.config.ppo import PPOHyperparameters
 from amble.config.rewards import ExtrinsicReward, RewardSignals
 from amble.config.run import RunConfig
 from amble.config.surroundings import CheckpointSettings, EngineSettings, EnvSettings, TorchSettings
@@ -17,17 +25,24 @@ from amble.config.yaml_writer import to_yaml
 
 __all__ = [
     "TRAINERS",
+    "A2CHyperparameters",
+    "A3CHyperparameters",
     "BehaviorSettings",
     "CheckpointSettings",
     "EngineSettings",
     "EnvSettings",
+    "Estimator",
     "ExtrinsicReward",
     "Hyperparameters",
+    "MemorySettings",
     "NetworkSettings",
     "Override",
+    "PGHyperparameters",
+    "PPOHyperparameters",
     "Preset",
     "RewardSignals",
     "RunConfig",
+    "TRPOHyperparameters",
     "TorchSettings",
     "list_presets",
     "load_run",

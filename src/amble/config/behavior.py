@@ -2,11 +2,25 @@
 
 from typing import Annotated, Any, cast
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializeAsAny,
+    model_validator,
+)
 
+from amble.config.actor_critics import (
+    Q_ESTIMATORS,
+    A2CHyperparameters,
+    A3CHyperparameters,
+    PGHyperparameters,
+    TRPOHyperparameters,
+)
 from amble.config.base import Count, Flag, Settings, Unsupported, UnsupportedFlag
-from amble.config.hyperparameters import Hyperparameters
+from amble.config.hyperparameters import Hyperparameters, contradiction
 from amble.config.network import NetworkSettings
+from amble.config.ppo import PPOHyperparameters
 from amble.config.rewards import RewardSignals
 from amble.config.trainers import known_trainer
 
@@ -14,8 +28,26 @@ _MAX_STEPS = 500_000
 _KEEP_CHECKPOINTS = 5
 
 
-def _hyperparameters() -> Hyperparameters:
-    return Hyperparameters.model_validate({})
+HYPERPARAMETERS: dict[str, type[Hyperparameters]] = {
+    "pg": PGHyperparameters,
+    "a2c": A2CHyperparameters,
+    "a3c": A3CHyperparameters,
+    "trpo": TRPOHyperparameters,
+    "ppo": PPOHyperparameters,
+}
+"""The block `hyperparameters` of each trainer."""
+
+
+def _of_trainer(given: object, info: Any) -> object:
+    """The block as the trainer's own model; as it is where the trainer is not one of ours. `info` is Pydantic's."""
+    model = HYPERPARAMETERS.get(info.data.get("trainer_type", ""))
+    if model is None or isinstance(given, model):
+        return given
+    return model.model_validate(given)
+
+
+def _defaults(behavior: dict[str, Any]) -> Hyperparameters:
+    return HYPERPARAMETERS[behavior.get("trainer_type", "ppo")].model_validate({})
 
 
 class BehaviorSettings(Settings):
@@ -24,8 +56,9 @@ class BehaviorSettings(Settings):
     trainer_type: Annotated[str, AfterValidator(known_trainer)] = Field(
         default="ppo", description="The algorithm, one of `amble.config.TRAINERS`."
     )
-    hyperparameters: Hyperparameters = Field(
-        default_factory=_hyperparameters, description="What the update does with a rollout."
+    hyperparameters: Annotated[SerializeAsAny[Hyperparameters], BeforeValidator(_of_trainer)] = Field(
+        default_factory=_defaults,
+        description="What the update does with a rollout; each trainer has its own.",
     )
     network_settings: NetworkSettings = Field(
         default_factory=NetworkSettings, description="The shape of actor and critic."
@@ -88,3 +121,25 @@ class BehaviorSettings(Settings):
         if not (isinstance(steps, int | float) and isinstance(kept, int | float) and kept >= 1):
             return settings  # the fields' own validation says what is wrong
         return {**settings, "checkpoint_interval": max(1, int(steps // kept))}
+
+    @model_validator(mode="after")
+    def _memory_fits(self) -> "BehaviorSettings":
+        memory, hyper = self.network_settings.memory, self.hyperparameters
+        if memory is None:
+            return self
+        if isinstance(hyper, PGHyperparameters) and hyper.estimator in Q_ESTIMATORS:
+            raise contradiction(
+                ("network_settings", "memory"),
+                ("hyperparameters", "estimator"),
+                f"contradicts estimator {hyper.estimator}: the Q critic has no memory. Remove the block, or take "
+                "an estimator with V (baseline, td, gae) or none (total_return, reward_to_go).",
+            )
+        batch_size = getattr(hyper, "batch_size", None)
+        if batch_size is not None and memory.sequence_length > batch_size:
+            raise contradiction(
+                ("network_settings", "memory"),
+                ("hyperparameters", "batch_size"),
+                f"does not fit: a sequence of {memory.sequence_length} decisions is longer than a minibatch of "
+                f"batch_size {batch_size}. Lower sequence_length or raise batch_size.",
+            )
+        return self

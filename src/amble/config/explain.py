@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from amble.config.nearest import did_you_mean, nearest
-from amble.config.settings_tree import names_at
+from amble.config.settings_tree import names_at, trainers_with
 from amble.config.yaml_reader import Path, describe, plain_scalar
 
 _EXPECTED = {
@@ -84,12 +84,16 @@ def _path(error: Any, source: Source) -> Path:
     """The key to blame; where two contradict each other, the one that the command or the file states."""
     block = tuple(str(part) for part in error["loc"])
     context = error.get("ctx", {})
-    pair = [(*block, str(context[role])) for role in ("key", "with") if role in context]
+    pair = [(*block, *_parts(context[role])) for role in ("key", "with") if role in context]
     for stated in (source.cited, source.lines):
         for path in pair:
             if any(spelling in stated for spelling in _spellings(path)):
                 return path
     return pair[0] if pair else block
+
+
+def _parts(key: str | tuple[str, ...]) -> Path:
+    return (key,) if isinstance(key, str) else key
 
 
 def _rank(path: Path, source: Source) -> tuple[bool, int]:
@@ -101,6 +105,9 @@ def _paragraph(path: Path, error: Any, source: Source) -> str:
     shown, where = source.locate(path)
     key = ".".join(shown)
     if error["type"] == "extra_forbidden":
+        owners = trainers_with(path[-1]) if path[-2:-1] == ("hyperparameters",) else []
+        if owners:
+            return f"{where}: `{key}` is a setting of trainer {' and '.join(owners)}, and not of this run's. Remove it."
         return f"{where}: unknown key `{key}`. {did_you_mean(path[-1], names_at(path[:-1]))}"
     return f"{where}: `{key}` {_complaint(error)}"
 

@@ -19,22 +19,22 @@ from amble.errors import UsageError
 _DRAWN_SEEDS = 10_000  # ML-Agents draws from 0..9999 too
 
 _ANY_TASK: dict[str, Any] = {
-    # The settings public trainers agree on for Gymnasium's tasks; time_horizon is cut by N/B anyway.
-    "hyperparameters": {
-        "batch_size": 64,
-        "buffer_size": 2048,
-        "learning_rate": 3e-4,
-        "learning_rate_schedule": "linear",
-        "beta": 0.0,
-        "epsilon_schedule": "constant",
-        "num_epoch": 10,
-    },
     "network_settings": {"normalize": True, "hidden_units": 64, "num_layers": 2, "activation": "tanh"},
     "reward_signals": {"extrinsic": {"gamma": 0.99}},
     "max_steps": 1_000_000,
     "time_horizon": 2048,
     "summary_freq": 20_000,
     "checkpoint_interval": 250_000,
+}
+# The settings public trainers agree on for Gymnasium's tasks; the other trainers' defaults are made for them.
+_ANY_TASK_PPO: dict[str, Any] = {
+    "batch_size": 64,
+    "buffer_size": 2048,
+    "learning_rate": 3e-4,
+    "learning_rate_schedule": "linear",
+    "beta": 0.0,
+    "epsilon_schedule": "constant",
+    "num_epoch": 10,
 }
 
 
@@ -52,8 +52,9 @@ def load_run(source: str | Path, overrides: Sequence[str | Override] = ()) -> Ru
 def run_from_env(env_id: str, trainer: str = "ppo", overrides: Sequence[str | Override] = ()) -> RunConfig:
     """A run for any Gymnasium id, with settings that suit an unknown task; the behaviour bears its name."""
     name = re.sub(r"[/\\:]", "-", env_id)
+    hyperparameters = _ANY_TASK_PPO if trainer == "ppo" else {}
     values: dict[str, Any] = {
-        "behaviors": {name: {"trainer_type": trainer, **_ANY_TASK}},
+        "behaviors": {name: {"trainer_type": trainer, "hyperparameters": hyperparameters, **_ANY_TASK}},
         "env_settings": {"env_id": env_id},
     }
     return _resolve(Document(f"settings for {env_id}", values, {}), f"{name}-{trainer}", overrides)

@@ -1,10 +1,25 @@
 """`network_settings`: the shape of actor and critic."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
-from amble.config.base import Count, Flag, Settings, Unsupported, UnsupportedFlag
+from amble.config.base import Count, Flag, Settings, UnsupportedFlag
+
+
+class MemorySettings(Settings):
+    """`memory`: an LSTM in actor and critic, each with its own."""
+
+    memory_size: Annotated[Count, Field(multiple_of=2)] = Field(
+        default=128,
+        description="Numbers carried from decision to decision, half hidden and half cell state (even). Usual: "
+        "32-256. Too small: forgets; too large: slow.",
+    )
+    sequence_length: Count = Field(
+        default=64,
+        description="Decisions that the gradient is followed back through (count). Usual: 4-128. Shorter than what "
+        "must be remembered: it is not learned; longer: slow.",
+    )
 
 
 class NetworkSettings(Settings):
@@ -37,8 +52,10 @@ class NetworkSettings(Settings):
         description="Act on the mean while training, i.e. without exploring: only false exists here. "
         "Evaluation always takes the mean.",
     )
-    memory: Unsupported = Field(
-        default=None, description="A recurrent body (sequence_length, memory_size). Not supported yet."
+    memory: MemorySettings | None = Field(
+        default=None,
+        description="A recurrent layer behind the body, null for none. With it a policy can act on what it has seen "
+        "before; each decision costs several times as much to learn from.",
     )
     activation: Literal["silu", "tanh", "relu", "elu"] = Field(
         default="silu",

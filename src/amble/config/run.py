@@ -4,9 +4,10 @@ from typing import Annotated, Any, cast
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from amble.config.actor_critics import A3CHyperparameters
 from amble.config.base import Flag, Positive, Settings
 from amble.config.behavior import BehaviorSettings
-from amble.config.hyperparameters import canonical_names
+from amble.config.hyperparameters import canonical_names, contradiction
 from amble.config.surroundings import CheckpointSettings, EngineSettings, EnvSettings, TorchSettings
 from amble.config.trainers import not_supported
 from amble.errors import UsageError
@@ -101,6 +102,20 @@ class RunConfig(Settings):
             }
             run.pop("default_settings", None)
         return _with_environment(run, list(by_name))
+
+    @model_validator(mode="after")
+    def _workers_have_environments(self) -> "RunConfig":
+        count = self.env_settings.num_envs
+        for name, behavior in self.behaviors.items():
+            hyper = behavior.hyperparameters
+            if isinstance(hyper, A3CHyperparameters) and count is not None and hyper.workers > count:
+                raise contradiction(
+                    ("behaviors", name, "hyperparameters", "workers"),
+                    ("env_settings", "num_envs"),
+                    f"does not fit: {hyper.workers} workers cannot share {count} environments, since each needs one of "
+                    "its own. Lower workers or raise env_settings.num_envs.",
+                )
+        return self
 
     @property
     def behavior(self) -> tuple[str, BehaviorSettings]:

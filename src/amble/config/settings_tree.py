@@ -5,7 +5,8 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from amble.config.behavior import BehaviorSettings
+from amble.config.behavior import HYPERPARAMETERS, BehaviorSettings
+from amble.config.hyperparameters import Hyperparameters
 from amble.config.run import RunConfig
 
 
@@ -18,6 +19,17 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
         if model is not None:
             return model
     return None
+
+
+def _names_of(model: type[BaseModel]) -> list[str]:
+    """Its keys; of `hyperparameters`, those of every trainer, since which one it is stands elsewhere in the file."""
+    models = list(HYPERPARAMETERS.values()) if model is Hyperparameters else [model]
+    return list(dict.fromkeys(name for model in models for name in model.model_fields))
+
+
+def trainers_with(name: str) -> list[str]:
+    """The trainers that have a hyperparameter of this name."""
+    return [trainer for trainer, model in HYPERPARAMETERS.items() if name in model.model_fields]
 
 
 def names_at(path: tuple[str, ...]) -> list[str]:
@@ -33,13 +45,14 @@ def names_at(path: tuple[str, ...]) -> list[str]:
         if part == "behaviors" and model is RunConfig and next(parts, None) is None:
             return []
         model = inner
-    return list(model.model_fields)
+    return _names_of(model)
 
 
 def dotted_names(model: type[BaseModel] = BehaviorSettings, prefix: str = "") -> Iterator[str]:
     """Every key below `model` as a dotted path: `hyperparameters`, `hyperparameters.batch_size`, …"""
-    for name, field in model.model_fields.items():
+    for name in _names_of(model):
         yield prefix + name
-        inner = _model_in(field.annotation)
+        field = model.model_fields.get(name)
+        inner = None if field is None else _model_in(field.annotation)
         if inner is not None and inner is not BehaviorSettings:
             yield from dotted_names(inner, f"{prefix}{name}.")

@@ -2,7 +2,7 @@
 
 from amble.config.nearest import did_you_mean
 
-TRAINERS: tuple[str, ...] = ("ppo",)
+TRAINERS: tuple[str, ...] = ("pg", "a2c", "a3c", "trpo", "ppo")
 """What `trainer_type` and `--trainer` accept."""
 
 ML_AGENTS_TRAINERS: tuple[str, ...] = ("ppo", "sac", "poca")
@@ -23,4 +23,4 @@ def known_trainer(name: str) -> str:
 
 def not_supported() -> str:
     """The end of a sentence that refuses an ML-Agents feature by name."""
-    return f"is not supported by trainer {' or '.join(TRAINERS)} yet; remove it."
+    return "is not supported yet; remove it."
