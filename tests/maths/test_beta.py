@@ -44,3 +44,15 @@ def test_kl_from_the_uniform_by_hand() -> None:
 
 def test_a_distribution_and_itself(four: list[torch.Tensor]) -> None:
     assert (beta.kl_divergence(*four[:2], *four[:2]) == 0).all()
+
+
+def test_predicted_ratio_variance_by_hand() -> None:
+    """p = Beta(2, 1), density 2x, over the uniform q: ∫ 4x² dx - 1 = ⅓; twice independently (4/3)² - 1 = 7/9.
+
+    q = Beta(2, 1) under the uniform p: ∫ 1/2x dx has no end.
+    """
+    one, two = torch.tensor([1.0]), torch.tensor([2.0])
+    torch.testing.assert_close(beta.predicted_ratio_variance(two, one, one, one), torch.tensor(1 / 3))
+    twice = beta.predicted_ratio_variance(*(x.expand(2) for x in (two, one, one, one)))
+    torch.testing.assert_close(twice, torch.tensor(7 / 9))
+    assert beta.predicted_ratio_variance(one, one, two, one).item() == float("inf")
