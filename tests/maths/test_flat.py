@@ -28,11 +28,12 @@ def test_gradients_flow_through() -> None:
 
 def test_assign_writes_in_place() -> None:
     net = torch.nn.Linear(2, 3)
-    weight = net.weight
+    weight, memory = net.weight, net.weight.data_ptr()
     assign(list(net.parameters()), torch.arange(9.0))
     assert weight.tolist() == [[0, 1], [2, 3], [4, 5]]
     assert net.bias.tolist() == [6, 7, 8]
     assert net.weight is weight
+    assert weight.data_ptr() == memory  # optimisers and other workers go on seeing it
     assert weight.requires_grad
 
 

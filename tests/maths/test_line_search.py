@@ -86,6 +86,11 @@ class TestWhatIsNotAccepted:
             expected_improvement=0.0, accept_ratio=0.1,
         ).outcome is SearchOutcome.NO_IMPROVEMENT  # fmt: skip
 
+    def test_a_loss_that_was_promised(self) -> None:
+        """-0.05 is more than a tenth of the -1 expected, and still no improvement."""
+        found = search(gain=-0.05, kl=0.0, expected_improvement=-100.0)
+        assert (found.step, found.outcome) == (None, SearchOutcome.NO_IMPROVEMENT)
+
     def test_kl_too_large(self) -> None:
         found = search(gain=4.0, kl=1e9)
         assert (found.step, found.outcome) == (None, SearchOutcome.KL_TOO_LARGE)
