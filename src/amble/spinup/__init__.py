@@ -10,14 +10,20 @@ with Gymnasium's two flags, models are safetensors, TRPO is there too, and the t
 """
 
 from amble.spinup.actor_critic import ActorCritic, MLPActorCritic
+from amble.spinup.grid import ExperimentGrid
 from amble.spinup.logger import setup_logger_kwargs
 from amble.spinup.ppo import ppo_pytorch
 from amble.spinup.saving import load_actor_critic
+from amble.spinup.trpo import trpo_pytorch
+from amble.spinup.vpg import vpg_pytorch
 
 __all__ = [
     "ActorCritic",
+    "ExperimentGrid",
     "MLPActorCritic",
     "load_actor_critic",
     "ppo_pytorch",
     "setup_logger_kwargs",
+    "trpo_pytorch",
+    "vpg_pytorch",
 ]

@@ -108,7 +108,9 @@ class MLPActorCritic(nn.Module):
                 )
             self.pi = CategoricalActor(inputs, int(action_space.n), hidden_sizes, activation)
         else:
-            self.pi = GaussianActor(inputs, _flat_size(action_space, "action_space"), hidden_sizes, activation)
+            self.pi = GaussianActor(
+                inputs, _flat_size(action_space, "action_space"), hidden_sizes, activation
+            )
         self.v = Critic(inputs, hidden_sizes, activation)
 
     @torch.no_grad()

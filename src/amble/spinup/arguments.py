@@ -61,12 +61,16 @@ _RULES: dict[str, _Rule] = {
     "target_kl": _Rule(_positive, _POSITIVE, "Policy steps stop where the KL passes 1.5 times it."),
     "delta": _Rule(_positive, _POSITIVE, "It is the trust region's δ: no step's mean KL is larger."),
     "damping_coeff": _Rule(
-        lambda v: _number(v) and v >= 0, "a number, at least 0", "It is added to the Fisher matrix's diagonal."
+        lambda v: _number(v) and v >= 0,
+        "a number, at least 0",
+        "It is added to the Fisher matrix's diagonal.",
     ),
     "cg_iters": _Rule(_whole(1), _COUNT, "It is the most conjugate gradient iterations."),
     "backtrack_iters": _Rule(_whole(1), _COUNT, "It is the number of step lengths to try."),
     "backtrack_coeff": _Rule(
-        lambda v: _number(v) and 0 < v < 1, "a number between 0 and 1", "Each try keeps this share of the step."
+        lambda v: _number(v) and 0 < v < 1,
+        "a number between 0 and 1",
+        "Each try keeps this share of the step.",
     ),
     "algo": _Rule(lambda v: v in ("trpo", "npg"), "'trpo' or 'npg'", "npg is trpo without the line search."),
 }

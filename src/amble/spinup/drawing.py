@@ -31,8 +31,10 @@ def drawer(actor_critic: Any, steps: int, *, discrete: bool) -> Drawer:
         net = actor.mu_net if isinstance(actor, GaussianActor) else actor.logits_net
         forward = numpy_forward(net)
         if forward is not None:
-            return _gaussian(actor, forward, steps) if isinstance(actor, GaussianActor) else _categorical(
-                net[-1].out_features, forward, steps
+            return (
+                _gaussian(actor, forward, steps)
+                if isinstance(actor, GaussianActor)
+                else _categorical(net[-1].out_features, forward, steps)
             )
 
     def through_step(obs: np.ndarray) -> Any:

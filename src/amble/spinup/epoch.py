@@ -68,9 +68,7 @@ def judge(trajectories: Trajectories, actor_critic: Any, gamma: float, lam: floa
     truncated = torch.zeros(len(value), dtype=torch.bool).index_put((last,), ~ended)
 
     # One trajectory a column, as many steps backwards as the longest has: padding lies behind an end and is cut off.
-    columns = [
-        pad_sequence(x.split(t.lengths)) for x in (t.reward, value, next_value, terminated, truncated)
-    ]
+    columns = [pad_sequence(x.split(t.lengths)) for x in (t.reward, value, next_value, terminated, truncated)]
     inside = pad_sequence(torch.ones_like(terminated).split(t.lengths))
     advantage = _lines(gae(*columns, gamma=gamma, lam=lam), inside)
     to_go = _lines(gae(*columns, gamma=gamma, lam=1.0), inside) + value

@@ -83,7 +83,10 @@ class Run:
             self.logger = Logger(**a["logger_kwargs"])
             stack.callback(self.logger.close)
             self.logger.save_config({**a, "logger_kwargs": _without_stream(a["logger_kwargs"])})
-            sizes = [sum(p.numel() for p in part.parameters()) for part in (self.actor_critic.pi, self.actor_critic.v)]
+            sizes = [
+                sum(p.numel() for p in part.parameters())
+                for part in (self.actor_critic.pi, self.actor_critic.v)
+            ]
             self.logger.log(f"Number of parameters: pi {sizes[0]}, v {sizes[1]}")
             self._start = time.perf_counter()
             self._stack = stack.pop_all()

@@ -16,10 +16,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import amble
 import gymnasium
 from torch import nn
 
+import amble
 from amble.errors import AmbleError, UsageError
 from amble.spinup.actor_critic import MLPActorCritic
 from amble.spinup.logger import readable
@@ -30,7 +30,9 @@ from amble.training.spaces import space_from_json, space_to_json
 FOLDER, FORMAT, FORMAT_VERSION = "actor_critic", "amble-spinup-actor-critic", 1
 _TENSORS, _SPEC = "actor_critic.safetensors", "actor_critic.json"
 _FILE_BYTES_MAX = 4 * 2**30
-_ACTIVATIONS = {module.__name__: module for module in (nn.Tanh, nn.ReLU, nn.ELU, nn.SiLU, nn.GELU, nn.LeakyReLU)}
+_ACTIVATIONS = {
+    module.__name__: module for module in (nn.Tanh, nn.ReLU, nn.ELU, nn.SiLU, nn.GELU, nn.LeakyReLU)
+}
 
 
 def save_actor_critic(
@@ -57,7 +59,9 @@ def save_actor_critic(
 
 
 def load_actor_critic(
-    output_dir: str | Path, actor_critic: Callable = MLPActorCritic, ac_kwargs: Mapping[str, Any] | None = None
+    output_dir: str | Path,
+    actor_critic: Callable = MLPActorCritic,
+    ac_kwargs: Mapping[str, Any] | None = None,
 ) -> Any:
     """The actor-critic that a run in `output_dir` saved last.
 
@@ -88,7 +92,9 @@ def load_actor_critic(
     try:
         made.load_state_dict(tensors_from_bytes(directory / _TENSORS, contents[_TENSORS]))
     except RuntimeError as error:
-        raise AmbleError(f"{directory}: its weights do not fit the nets ({error}). Pass its ac_kwargs.") from error
+        raise AmbleError(
+            f"{directory}: its weights do not fit the nets ({error}). Pass its ac_kwargs."
+        ) from error
     return made
 
 
