@@ -56,13 +56,8 @@ def report(folder: Path) -> None:
         returns = np.array([row["AverageEpRet"] for row in table])
         results.append(returns[-LAST:].mean())
         tenth = max(1, len(returns) // 10)
-        curves.append(
-            [
-                returns[max(0, k * tenth - LAST) : k * tenth].mean()
-                for k in range(1, 11)
-                if k * tenth <= len(returns)
-            ]
-        )
+        ends = range(tenth, len(returns) + 1, tenth)
+        curves.append([returns[max(0, end - LAST) : end].mean() for end in ends])
         steps, seconds = table[-1]["TotalEnvInteracts"], table[-1]["Time"]
         print(f"{path.parent.name}  {results[-1]:8.1f}  after {steps:,.0f} steps in {seconds:.0f} s")
         print("    every tenth: " + " ".join(f"{value:.0f}" for value in curves[-1]))

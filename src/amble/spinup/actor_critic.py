@@ -61,6 +61,7 @@ class CategoricalActor(nn.Module):
 
     def __init__(self, inputs: int, choices: int, hidden_sizes: Sequence[int], activation: Callable):
         super().__init__()
+        self.choices = choices
         self.logits_net = _net([inputs, *hidden_sizes, choices], activation)
 
     def forward(self, obs: Tensor, act: Tensor | None = None) -> tuple[Distribution, Tensor | None]:

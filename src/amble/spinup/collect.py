@@ -44,7 +44,7 @@ class Collector:
 
     def collect(self, actor_critic: Any) -> Trajectories:
         """One epoch with the policy as it stands; the trajectory that its end cuts is not gone on with."""
-        env, steps, max_ep_len = self.env, self.steps, self.max_ep_len
+        steps, max_ep_len = self.steps, self.max_ep_len
         observation, action_of, reward_of = self._observation, self._action, self._reward
         draw = drawer(actor_critic, steps, discrete=self.discrete)
         lengths: list[int] = []

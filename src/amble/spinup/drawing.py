@@ -34,7 +34,7 @@ def drawer(actor_critic: Any, steps: int, *, discrete: bool) -> Drawer:
             return (
                 _gaussian(actor, forward, steps)
                 if isinstance(actor, GaussianActor)
-                else _categorical(net[-1].out_features, forward, steps)
+                else _categorical(actor.choices, forward, steps)
             )
 
     def through_step(obs: np.ndarray) -> Any:
@@ -46,19 +46,17 @@ def drawer(actor_critic: Any, steps: int, *, discrete: bool) -> Drawer:
 
 def numpy_forward(net: nn.Sequential) -> Callable[[np.ndarray], np.ndarray] | None:
     """What `net` gives for one observation, from the same weights; None for layers that are not known here."""
-    *hidden, last = [layer for layer in net if isinstance(layer, nn.Linear)]
-    activations = [_IN_NUMPY.get(type(layer)) for layer in net if not isinstance(layer, nn.Linear)]
-    if None in activations:
+    linear = [layer for layer in net if isinstance(layer, nn.Linear)]
+    others = [layer for layer in net if not isinstance(layer, nn.Linear)]
+    if not all(type(layer) in _IN_NUMPY for layer in others):
         return None
-    weights = [
-        (layer.weight.detach().numpy(), layer.bias.detach().numpy(), activation)
-        for layer, activation in zip(hidden, activations, strict=True)
-    ]
-    last_weight, last_bias = last.weight.detach().numpy(), last.bias.detach().numpy()
+    *hidden, last = [(layer.weight.detach().numpy(), layer.bias.detach().numpy()) for layer in linear]
+    layers = [(*weights, _IN_NUMPY[type(layer)]) for weights, layer in zip(hidden, others, strict=True)]
+    last_weight, last_bias = last
 
     def forward(obs: np.ndarray) -> np.ndarray:
         x = obs.astype(np.float32)
-        for weight, bias, activation in weights:
+        for weight, bias, activation in layers:
             x = activation(weight @ x + bias)
         return last_weight @ x + last_bias
 

@@ -59,7 +59,7 @@ def judge(trajectories: Trajectories, actor_critic: Any, gamma: float, lam: floa
     _, log_prob = actor_critic.pi(t.observation, t.action)
     value, final_value = actor_critic.v(t.observation), actor_critic.v(t.final_observation)
 
-    # V of the state behind each decision: that of the next decision, and at a trajectory's end of its final observation.
+    # V of the state behind each decision: that of the next one, and at a trajectory's end of its final observation.
     last = torch.tensor(t.lengths).cumsum(0) - 1
     next_value = value.roll(-1)
     next_value[last] = final_value
@@ -68,8 +68,10 @@ def judge(trajectories: Trajectories, actor_critic: Any, gamma: float, lam: floa
     truncated = torch.zeros(len(value), dtype=torch.bool).index_put((last,), ~ended)
 
     # One trajectory a column, as many steps backwards as the longest has: padding lies behind an end and is cut off.
-    columns = [pad_sequence(x.split(t.lengths)) for x in (t.reward, value, next_value, terminated, truncated)]
-    inside = pad_sequence(torch.ones_like(terminated).split(t.lengths))
+    columns = [
+        pad_sequence(list(x.split(t.lengths))) for x in (t.reward, value, next_value, terminated, truncated)
+    ]
+    inside = pad_sequence(list(torch.ones_like(terminated).split(t.lengths)))
     advantage = _lines(gae(*columns, gamma=gamma, lam=lam), inside)
     to_go = _lines(gae(*columns, gamma=gamma, lam=1.0), inside) + value
     return Epoch(t.observation, t.action, log_prob, standardise(advantage), to_go, value)

@@ -118,10 +118,8 @@ class ExperimentGrid:
             raise UsageError(f"ExperimentGrid.run: the thunk is {thunk!r}, expected a function.")
         experiments = []
         for variant, values in self._combinations():
-            name, seed = (
-                self._name_of(values) or getattr(thunk, "__name__", "experiment"),
-                variant.get("seed", 0),
-            )
+            name = self._name_of(values) or getattr(thunk, "__name__", "experiment")
+            seed = variant.get("seed", 0)
             arguments = {
                 "seed": seed,
                 "logger_kwargs": setup_logger_kwargs(name, seed, data_dir, datestamp),
@@ -135,8 +133,8 @@ class ExperimentGrid:
         twice = [name for name in names if names.count(name) > 1]
         if twice:
             raise UsageError(
-                f"ExperimentGrid.run: {len(twice)} variants are named {twice[0]}. Names hold lower-case letters, digits, "
-                "- and _, and of numbers what str() shows: give values that differ in that."
+                f"ExperimentGrid.run: {len(twice)} variants are named {twice[0]}. Names hold letters in lower case, "
+                "digits, - and _, and of numbers what str() shows: give values that differ in that."
             )
         failures = run_experiments(experiments, num_cpu, sys.stdout)
         if failures:

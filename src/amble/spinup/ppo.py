@@ -94,7 +94,7 @@ def ppo_pytorch(
             # Policy: steps on L^CLIP over all samples, until the KL has gone far enough.
             with torch.no_grad():
                 entropy = ac.pi(data.observation)[0].entropy().mean()
-            losses: list[float] = []
+            losses, kl, clipped = list[float](), 0.0, 0.0
             for _ in range(train_pi_iters):
                 _, log_prob = ac.pi(data.observation, data.action)
                 rho = ratio(log_prob, data.log_prob)

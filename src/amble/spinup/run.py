@@ -99,7 +99,8 @@ class Run:
 
     def epochs(self) -> Iterator[Epoch]:
         """Each epoch's experience, collected by the policy as it stands; `finish` must follow."""
-        for self._epoch in range(self._epochs):
+        for number in range(self._epochs):
+            self._epoch = number
             self._trajectories: Trajectories = self._collector.collect(self.actor_critic)
             self._data: Epoch = judge(self._trajectories, self.actor_critic, self._gamma, self._lam)
             yield self._data

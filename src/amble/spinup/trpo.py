@@ -1,4 +1,4 @@
-"""TRPO with the interface of Spinning Up's, which has none for PyTorch. Schulman et al. 2015, arXiv:1502.05477; E20, E21.
+"""TRPO with Spinning Up's interface, which has none for PyTorch. Schulman et al. 2015, arXiv:1502.05477; E20, E21.
 
 Read top to bottom it is the pseudo-code: collect an epoch, estimate advantages, solve F x = g by conjugate gradients,
 go back along the step until it keeps to the trust region, fit the value function.
