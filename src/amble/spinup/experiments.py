@@ -9,6 +9,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from io import TextIOBase
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
@@ -31,7 +32,7 @@ class Experiment:
 
 
 def run_experiments(
-    experiments: Sequence[Experiment], at_once: int | Literal["auto"], stream: TextIO
+    experiments: Sequence[Experiment], at_once: int | Literal["auto"], stream: TextIO | TextIOBase
 ) -> dict[str, str]:
     """Run all of them; name ↦ reason of those that failed.
 
@@ -121,6 +122,6 @@ def _check_can_travel(experiment: Experiment) -> None:
             ) from error
 
 
-def _say(stream: TextIO, line: str) -> None:
+def _say(stream: TextIO | TextIOBase, line: str) -> None:
     stream.write(line + "\n")
     stream.flush()

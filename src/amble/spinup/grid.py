@@ -15,6 +15,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from io import TextIOBase
 from itertools import product
 from pathlib import Path
 from typing import Any, Literal, TextIO
@@ -80,7 +81,7 @@ class ExperimentGrid:
         """
         return self._name_of([_look_up(variant, setting.key) for setting in self._settings])
 
-    def print(self, stream: TextIO | None = None) -> None:
+    def print(self, stream: TextIO | TextIOBase | None = None) -> None:
         """The settings with their values, and how many runs that makes."""
         lines = [f"ExperimentGrid [{self._name}] runs over parameters:"]
         for setting in self._settings:
