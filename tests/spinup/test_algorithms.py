@@ -9,6 +9,7 @@ import torch
 
 from amble.errors import AmbleError
 from amble.spinup import MLPActorCritic, ppo_pytorch, trpo_pytorch, vpg_pytorch
+from amble.spinup.trpo import mean_kl
 from spinup_helpers import SMALL, OneNumber, probe, progress, quiet
 
 FAST: dict[Any, dict[str, Any]] = {
@@ -142,3 +143,14 @@ def test_seeds(function: Any, tmp_path: Path) -> None:
 def test_weights_that_run_away_are_named(tmp_path: Path) -> None:
     with pytest.raises(AmbleError, match=r"epoch 0: the update made weights that are not finite.*pi_lr"):
         trained(vpg_pytorch, tmp_path, "SeenAction", own={"vf_lr": 1e38, "epochs": 3})
+
+
+def test_the_mean_kl_by_hand() -> None:
+    """Two samples of two dimensions, σ = 1 against 2: log 2 + (1 + Δ²)/8 - ½ each dimension; Δ = 0 but for one of 2."""
+    one = torch.distributions.Normal(torch.tensor([[0.0, 0.0], [2.0, 0.0]]), 1.0)
+    two = torch.distributions.Normal(torch.zeros(2, 2), 2.0)
+    still = np.log(2) + 1 / 8 - 1 / 2
+    assert mean_kl(one, two).item() == pytest.approx((4 * still + 4 / 8) / 2)
+    even = torch.distributions.Categorical(probs=torch.tensor([[0.5, 0.5]]))
+    odd = torch.distributions.Categorical(probs=torch.tensor([[0.25, 0.75]]))
+    assert mean_kl(odd, even).item() == pytest.approx(0.25 * np.log(0.5) + 0.75 * np.log(1.5))
