@@ -46,6 +46,24 @@ def kl_divergence(
     return each.sum(dim=-1)
 
 
+def predicted_ratio_variance(
+    alpha_p: Float[Tensor, "*n A"],
+    beta_p: Float[Tensor, "*n A"],
+    alpha_q: Float[Tensor, "*n A"],
+    beta_q: Float[Tensor, "*n A"],
+) -> Float[Tensor, "*n"]:
+    """Var_q[p/q], E19 with f = 1, of each sample's state; inf where any αq ≥ 2αp or βq ≥ 2βp.
+
+    ∫ p²/q = B(2αp - αq, 2βp - βq) B(αq, βq) / B(αp, βp)² of each dimension; their product less 1 is the variance.
+    """
+    alphas, betas = (alpha_p.double(), alpha_q.double()), (beta_p.double(), beta_q.double())
+    alpha, beta = 2 * alphas[0] - alphas[1], 2 * betas[0] - betas[1]
+    is_finite = (alpha > 0) & (beta > 0)
+    moment = _log_beta(alpha, beta) + _log_beta(alphas[1], betas[1]) - 2 * _log_beta(alphas[0], betas[0])
+    divergence = torch.where(is_finite, moment, torch.inf).sum(dim=-1)
+    return torch.expm1(torch.clamp(divergence, min=0)).to(alpha_p.dtype)
+
+
 def _log_beta(alpha: Float[Tensor, "*n A"], beta: Float[Tensor, "*n A"]) -> Float[Tensor, "*n A"]:
     """log B(α, β)."""
     return torch.lgamma(alpha) + torch.lgamma(beta) - torch.lgamma(alpha + beta)
