@@ -140,12 +140,12 @@ def make_array(
         if restart := _RESTARTS.get(f"{base.__module__}:{base.__qualname__}"):
             return SameStep(env, restart)
     env.close()
-    raise NoArrayForm(f"{spec.id} has no array form in SAME_STEP autoreset mode (vector entry point: {entry}).")
+    raise NoArrayForm(
+        f"{spec.id} has no array form in SAME_STEP autoreset mode (vector entry point: {entry})."
+    )
 
 
-def _make_body(
-    spec: EnvSpec, num_envs: int, env_kwargs: dict[str, Any], threads: int | None
-) -> VectorEnv:
+def _make_body(spec: EnvSpec, num_envs: int, env_kwargs: dict[str, Any], threads: int | None) -> VectorEnv:
     """Make our batched form of one of Gymnasium's MuJoCo tasks, with the settings of `gymnasium.make`."""
     creator: Any = load_env_creator(_BODIES[str(spec.entry_point)])
     settings = {**spec.kwargs, **env_kwargs}

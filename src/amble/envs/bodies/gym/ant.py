@@ -89,8 +89,8 @@ class AntVectorEnv(GymVectorEnv):
         return forward + bonus - (effort + contact), terminated, self._never()
 
     def _clip_contacts(self, rows: Rows) -> None:
-        forces = self.contacts.forces.reshape(self.num_envs, -1)
-        self._clipped[rows] = np.clip(forces[rows], *self._contact_force_range)
+        low, high = self._contact_force_range
+        self._clipped[rows] = np.clip(self._forces[rows], low, high)
 
     def _first_states(self, n: int) -> tuple[Float[np.ndarray, "n q"], Float[np.ndarray, "n v"]]:
         """The default state, with U(−s, s) added to positions (quaternion too) and N(0, s²) to velocities."""

@@ -71,13 +71,14 @@ class GymVectorEnv(BodyVectorEnv):
     are of its last step, as `final_obs` is.
 
     Attributes:
+        model_file: the path of the model.
         dt: seconds a decision.
         qpos, qvel: the live state, (B, q) and (B, v).
-    """  # noqa: D205 (a table follows the colon)
+    """
 
     length: ClassVar[int] = 1000  # decisions an episode, unless told otherwise
     camera_config: ClassVar[CameraConfig] = {}
-    contact_forces: ClassVar[bool] = False  # whether `self.contacts.forces` is wanted
+    contact_forces: ClassVar[bool] = False  # whether `self._forces` is wanted: cfrc_ext, (B, 6 · bodies)
 
     def __init__(
         self, num_envs: int, xml_file: str, frame_skip: int, *, skip: int = 0, **common: Unpack[Common]
@@ -92,6 +93,7 @@ class GymVectorEnv(BodyVectorEnv):
         self.model.vis.global_.offwidth = max(self.model.vis.global_.offwidth, width)
         self.model.vis.global_.offheight = max(self.model.vis.global_.offheight, height)
         self.frame_skip = frame_skip
+        self.model_file = path
         self.dt = float(self.model.opt.timestep * frame_skip)
         self.metadata = {**self.metadata, "render_fps": round(1.0 / self.dt)}
         self._skip = skip
@@ -107,7 +109,7 @@ class GymVectorEnv(BodyVectorEnv):
             autoreset_mode=common.get("autoreset_mode", AutoresetMode.SAME_STEP),
         )
         self._picture_size = width, height
-        self._camera_config = common.get("default_camera_config") or self.camera_config
+        self._camera_config = common.get("default_camera_config", self.camera_config) or {}
         self._camera_id = self._find_camera(common.get("camera_id"), common.get("camera_name"))
 
         batch, m = self.batch, self.model
@@ -119,6 +121,9 @@ class GymVectorEnv(BodyVectorEnv):
         self._state: Float[np.ndarray, "B qv"] = batch.state[:, time : time + m.nq + m.nv]
         self._reads_derived = False
         self.contacts = ContactForces(batch, path) if self.contact_forces else None
+        self._forces: Float[np.ndarray, "B f"] = (
+            np.zeros((num_envs, 0)) if self.contacts is None else self.contacts.forces.reshape(num_envs, -1)
+        )
         self._info: Info = {}
 
     @classmethod
@@ -167,7 +172,9 @@ class GymVectorEnv(BodyVectorEnv):
         try:
             return int(self.model.body(body).id)
         except (KeyError, IndexError) as missing:
-            raise UsageError(f"{type(self).__name__}: its model has no body {body!r}: {missing}.") from missing
+            raise UsageError(
+                f"{type(self).__name__}: its model has no body {body!r}: {missing}."
+            ) from missing
 
     # Episodes.
 
@@ -218,7 +225,7 @@ class GymVectorEnv(BodyVectorEnv):
         if camera_id is not None and camera_name is not None:
             raise UsageError(f"{name}: give camera_id or camera_name, not both.")
         if camera_name is not None:
-            camera_id = mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_CAMERA, camera_name)
+            camera_id = int(mujoco.mj_name2id(self.model, mujoco.mjtObj.mjOBJ_CAMERA, camera_name))
             if camera_id < 0:
                 known = [self.model.camera(i).name for i in range(self.model.ncam)]
                 raise UsageError(f"{name}: its model has no camera {camera_name!r}; it has {known}.")

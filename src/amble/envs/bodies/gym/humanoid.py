@@ -70,7 +70,7 @@ class _Humanoid(GymVectorEnv):
             if included[name]
         }
         if included["cfrc_ext"]:
-            flat["cfrc_ext"] = self.contacts.forces.reshape(num_envs, -1)[:, 6:]
+            flat["cfrc_ext"] = self._forces[:, 6:]
         self._parts = list(flat.values())
         self._tendons = self._derived("ten_length"), self._derived("ten_velocity")
 
@@ -99,8 +99,8 @@ class _Humanoid(GymVectorEnv):
 
     def _contact_cost(self, weight: float, limits: Range) -> Float[np.ndarray, "B"]:
         """clip(w ‖f‖²), f the external forces on all bodies."""
-        cost = weight * squared(self.contacts.forces.reshape(self.num_envs, -1))
-        return np.clip(cost, *limits)
+        low, high = limits
+        return np.clip(weight * squared(self._forces), low, high)
 
     def _places(self, rows: Rows) -> Info:
         length, velocity = self._tendons

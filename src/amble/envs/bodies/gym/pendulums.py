@@ -53,12 +53,6 @@ class InvertedDoublePendulumVectorEnv(GymVectorEnv):
     | 8 | constraint force on the cart, clipped to ±10 |
     """
 
-    camera_config: ClassVar[CameraConfig] = {
-        "trackbodyid": 0,
-        "distance": 4.1225,
-        "lookat": np.array((0.0, 0.0, 0.12250000000000005)),
-    }
-
     def __init__(
         self,
         num_envs: int = 1,
