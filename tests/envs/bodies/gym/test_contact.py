@@ -70,6 +70,7 @@ def test_every_kind_of_joint_under_rk4(tmp_path, substeps):
     assert largest > 10  # N or N m: it has hit the floor
     assert worst["qpos"] < 1e-13
     assert worst["qvel"] < 1e-12
+    assert worst["qacc_warmstart"] < 1e-8
     assert worst["cfrc_ext"] < 1e-9
 
 

@@ -57,7 +57,7 @@ OPTIONS = [
     ("Swimmer-v5", {"exclude_current_positions_from_observation": False}),
     ("Ant-v5", {**UPRIGHT, "contact_cost_weight": 0.01, "contact_force_range": (-3.0, 20.0), **RESET}),
     ("Ant-v5", {"include_cfrc_ext_in_observation": False, "main_body": "front_left_leg", "frame_skip": 1}),
-    ("Ant-v5", {"healthy_z_range": (0.5, 0.8), "exclude_current_positions_from_observation": False}),
+    ("Ant-v5", {"healthy_z_range": (0.65, 0.78), "exclude_current_positions_from_observation": False}),
     ("Ant-v5", {"terminate_when_unhealthy": False, "contact_force_range": (0.5, 1.0)}),
     ("Humanoid-v5", {**HUMANOID, **NOT_INCLUDED, "healthy_z_range": (1.3, 1.45), "healthy_reward": 2.0}),
     ("Humanoid-v5", {**UPRIGHT, "contact_cost_weight": 1e-4, "contact_cost_range": (0.5, 2.0), **RESET}),
