@@ -355,7 +355,7 @@ class TestOptimiserState:
 
     @pytest.mark.parametrize(
         "settings",
-        [{"learning_rate_schedule": "adaptive"}, {"objective": "kl_penalty"}],
+        [{"learning_rate_schedule": "adaptive", "desired_kl": 1e-9}, {"objective": "kl_penalty"}],
         ids=lambda settings: next(iter(settings.values())),
     )
     def test_what_adapts_to_the_kl_goes_on_bit_for_bit(self, settings: dict[str, Any]) -> None:
@@ -407,14 +407,14 @@ class TestKlPenalty:
 
     def test_a_coefficient_of_0_is_the_surrogate_without_a_clip(self) -> None:
         """Which a clip that cannot bite is, too."""
-        free = learned(objective="kl_penalty", kl_coefficient=0.0, learning_rate=1e-2)
-        torch.testing.assert_close(free, learned(epsilon=0.999999, learning_rate=1e-3 * 10))
-        assert not same(free, learned(objective="kl_penalty", kl_coefficient=1.0, learning_rate=1e-2))
+        free = learned(objective="kl_penalty", kl_coefficient=0.0)
+        torch.testing.assert_close(free, learned(epsilon=0.999))
+        assert not same(free, learned(objective="kl_penalty", kl_coefficient=1.0))
 
     def test_a_large_coefficient_holds_the_policy(self) -> None:
         moved = []
-        for coefficient in (0.0, 1.0, 10.0, 1000.0):
-            ppo = a_ppo(**{**self.penalty, "learning_rate": 1e-2, "num_epoch": 10}, kl_coefficient=coefficient)
+        for coefficient in (0.0, 1.0, 1000.0):
+            ppo = a_ppo(**{**self.penalty, "learning_rate": 1e-2, "num_epoch": 5}, kl_coefficient=coefficient)
             moved.append(ppo.update(a_rollout(ppo.policy), 0)["importance_kl"])
         assert moved == sorted(moved, reverse=True)
         assert moved[-1] < moved[0] / 10
