@@ -28,10 +28,10 @@ TRAINERS: dict[str, dict[str, Any]] = {
 }
 """Settings of each trainer; the first word is its type."""
 NO_VALUE = ("pg total_return", "pg reward_to_go", "pg q")
+SOME = pytest.mark.parametrize("name", ["pg gae", "a2c", "trpo", "ppo"])
 EVERY = pytest.mark.parametrize("name", TRAINERS)
 WITH_VALUE = pytest.mark.parametrize("name", [name for name in TRAINERS if name not in NO_VALUE])
 WITH_Q = pytest.mark.parametrize("name", ["pg q", "pg advantage"])
-KINDS = pytest.mark.parametrize("continuous", [False, True], ids=["discrete", "continuous"])
 Learn = Callable[..., Trainer]
 
 
@@ -40,7 +40,7 @@ def learn() -> Learn:
     """Train on a probe with 64 environments, 2 decisions an iteration."""
 
     def learned(name: str, probe: str, iterations: int, **more: object) -> Trainer:
-        trainer_type = name.split()[0]
+        trainer_type = name.split(maxsplit=1)[0]
         settings: dict[str, object] = {
             "hyperparameters.learning_rate_schedule": "constant",
             "hyperparameters.buffer_size": 128,
@@ -54,6 +54,9 @@ def learn() -> Learn:
             "env_settings.seed": 0,
         }
         for key, value in more.items():
+            if key == "gamma":
+                settings["reward_signals.extrinsic.gamma"] = value
+                continue
             where = "env_settings.env_kwargs" if key in ("continuous", "limit", "kind") else "hyperparameters"
             settings[f"{where}.{key}"] = value
         overrides = [
@@ -79,54 +82,53 @@ def action(trainer: Trainer, *observations: float) -> list[float]:
     return trainer.policy.actions.to_env(mode).flatten().tolist()
 
 
-@WITH_VALUE
+@SOME
 def test_a_value(learn: Learn, name: str) -> None:
     assert value(learn(name, "ValueOnly", 15), 0.0) == pytest.approx([1], abs=0.05)
 
 
 @WITH_VALUE
-@KINDS
-def test_a_value_that_depends_on_what_is_seen(learn: Learn, name: str, continuous: bool) -> None:
-    trainer = learn(name, "SeenValue", 20, continuous=continuous)
+def test_a_value_that_depends_on_what_is_seen(learn: Learn, name: str) -> None:
+    trainer = learn(name, "SeenValue", 60 if name == "a2c" else 15)
     assert value(trainer, -1.0, 1.0) == pytest.approx([-1, 1], abs=0.1)
 
 
 @WITH_VALUE
 def test_discounting(learn: Learn, name: str) -> None:
-    trainer = learn(name, "Discounting", 60 if name == "a2c" else 40, continuous=True)
+    trainer = learn(name, "Discounting", 80 if name == "a2c" else 25, continuous=True)
     assert value(trainer, 0.0, 1.0) == pytest.approx([GAMMA, 1], abs=0.03)
 
 
-@EVERY
+@SOME
 def test_an_action(learn: Learn, name: str) -> None:
     trainer = learn(name, "PaidAction", 20)
     assert action(trainer, 0.0) == [1]
     assert trainer.policy(torch.zeros(1, 1)).softmax(-1)[0, 1].item() > 0.85
 
 
-@EVERY
+@SOME
 def test_a_continuous_action(learn: Learn, name: str) -> None:
-    trainer = learn(name, "PaidAction", 50, continuous=True)
+    trainer = learn(name, "PaidAction", 30, continuous=True)
     assert action(trainer, 0.0) == pytest.approx([0.5], abs=0.1)
 
 
 @EVERY
 def test_an_action_that_depends_on_what_is_seen(learn: Learn, name: str) -> None:
-    trainer = learn(name, "SeenAction", 25)
+    trainer = learn(name, "SeenAction", 15)
     assert action(trainer, -1.0, 1.0) == [0, 1]
 
 
 @EVERY
 def test_a_continuous_action_that_depends_on_what_is_seen(learn: Learn, name: str) -> None:
-    trainer = learn(name, "SeenAction", 50, continuous=True)
+    trainer = learn(name, "SeenAction", 35, continuous=True)
     assert action(trainer, -1.0, 1.0) == pytest.approx([-0.5, 0.5], abs=0.15)
 
 
 @WITH_VALUE
 def test_a_time_limit_is_no_end(learn: Learn, name: str) -> None:
-    """Taken for terminal, its cut every 5 decisions would make V at most 1 + γ + … + γ⁴ = 4.1; it is 10."""
-    trainer = learn(name, "Endless", 150, lambd=0.95)
-    assert value(trainer, 0.0) == pytest.approx([10], abs=0.5)
+    """γ = ½. Taken for terminal, its cut every 3 decisions would make V at most 1 + ½ + ¼ = 1.75; it is 2."""
+    trainer = learn(name, "Endless", 60 if name == "a2c" else 20, limit=3, gamma=0.5)
+    assert value(trainer, 0.0) == pytest.approx([2], abs=0.06)
 
 
 @WITH_Q
@@ -143,7 +145,7 @@ def test_q_of_a_choice(learn: Learn, name: str) -> None:
 @WITH_Q
 def test_q_of_a_continuous_action(learn: Learn, name: str) -> None:
     """Q(a) = 1 - (a - ½)², a being the draw clipped to ±3 and divided by 3."""
-    trainer = learn(name, "PaidAction", 60, continuous=True, learning_rate=1e-3)
+    trainer = learn(name, "PaidAction", 40, continuous=True, learning_rate=1e-3)
     critic = trainer.algorithm.networks["q_critic"]
     assert isinstance(critic, QCritic)
     drawn = torch.tensor([[-1.5], [0.0], [1.5]])
@@ -154,27 +156,27 @@ def test_q_of_a_continuous_action(learn: Learn, name: str) -> None:
 
 @WITH_Q
 def test_q_goes_on_past_the_end_of_a_rollout(learn: Learn, name: str) -> None:
-    """1/(1-γ), whatever is chosen."""
-    trainer = learn(name, "Endless", 150, learning_rate=1e-3)
+    """γ = ½: 1/(1-γ) = 2, whatever is chosen."""
+    trainer = learn(name, "Endless", 20, learning_rate=1e-3, limit=3, gamma=0.5)
     critic = trainer.algorithm.networks["q_critic"]
     assert isinstance(critic, QCritic)
     with torch.no_grad():
         found = critic.of_every_choice(torch.zeros(1, 1))[0].tolist()
-    assert found == pytest.approx([10, 10], abs=0.5)
+    assert found == pytest.approx([2, 2], abs=0.06)
 
 
 @pytest.mark.parametrize("distribution", ["squashed", "beta"])
-@pytest.mark.parametrize("name", ["pg gae", "pg q", "a2c", "trpo", "ppo", "ppo kl_penalty"])
+@pytest.mark.parametrize("name", ["pg gae", "trpo", "ppo"])
 def test_other_distributions(learn: Learn, name: str, distribution: str) -> None:
-    trainer = learn(name, "SeenAction", 40, continuous=True, distribution=distribution)
+    trainer = learn(name, "SeenAction", 25, continuous=True, distribution=distribution)
     assert action(trainer, -1.0, 1.0) == pytest.approx([-0.5, 0.5], abs=0.2)
 
 
 @pytest.mark.parametrize(
-    ("kind", "right"), [("multi", [2, 0]), ("binary", [1, 0, 1]), ("masked", [1])], ids=lambda x: str(x)
+    ("kind", "right"), [("multi", [2, 0]), ("binary", [1, 0, 1]), ("masked", [1])], ids=str
 )
-@pytest.mark.parametrize("name", ["pg gae", "a2c", "trpo", "ppo", "ppo kl_penalty"])
+@pytest.mark.parametrize("name", ["pg gae", "trpo", "ppo"])
 def test_several_choices(learn: Learn, name: str, kind: str, right: list[int]) -> None:
-    trainer = learn(name, "Choices", 25, kind=kind)
+    trainer = learn(name, "Choices", 15, kind=kind)
     row = torch.tensor([[1.0, 1.0, 1.0, 0.0]]) if kind == "masked" else torch.ones(1, 1)
     assert trainer.policy.actions.to_env(trainer.policy.mode(row)).flatten().tolist() == right

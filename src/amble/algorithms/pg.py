@@ -90,7 +90,7 @@ class PG(Algorithm):
         entropy = head.entropies(output).sum(-1).mean()
         norm, stepped = optimiser.step(policy_loss - beta * entropy)
 
-        figures = {
+        figures: Figures = {
             "policy_loss": float(policy_loss.detach()),
             "entropy": float(entropy.detach()),
             "grad_norm": norm,
