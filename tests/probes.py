@@ -139,6 +139,42 @@ class Clock(Probe):
         return super().reset(seed=seed)
 
 
-for probe in (ValueOnly, SeenValue, Discounting, PaidAction, SeenAction, Endless, Clock):
+class Choices(gymnasium.Env):
+    """One decision; each right answer pays 1. What there is to answer depends on `kind`:
+
+    multi: (2, 0) of 3 and of 2 choices. binary: (1, 0, 1). masked: 1 of 3, where 2 pays 10 but is not allowed, and
+    ends in an error.
+    """
+
+    RIGHT = {"multi": (2, 0), "binary": (1, 0, 1), "masked": (1,)}
+
+    def __init__(self, kind: str = "multi"):
+        self.kind = kind
+        box = spaces.Box(-np.inf, np.inf, (1,), np.float32)
+        self.action_space = {
+            "multi": spaces.MultiDiscrete([3, 2]),
+            "binary": spaces.MultiBinary(3),
+            "masked": spaces.Discrete(3),
+        }[kind]
+        mask = spaces.Dict({"seen": box, "action_mask": spaces.MultiBinary(3)})
+        self.observation_space = mask if kind == "masked" else box
+
+    def _see(self) -> Any:
+        seen = np.ones(1, np.float32)
+        if self.kind != "masked":
+            return seen
+        return {"seen": seen, "action_mask": np.array([1, 1, 0], np.int8)}
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None):
+        super().reset(seed=seed)
+        return self._see(), {}
+
+    def step(self, action):
+        if self.kind == "masked" and action == 2:
+            raise ValueError("an action that is not allowed was taken")
+        return self._see(), float(np.sum(np.atleast_1d(action) == self.RIGHT[self.kind])), True, False, {}
+
+
+for probe in (ValueOnly, SeenValue, Discounting, PaidAction, SeenAction, Endless, Clock, Choices):
     if f"{probe.__name__}-v0" not in gymnasium.registry:
         gymnasium.register(f"{probe.__name__}-v0", entry_point=probe)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from amble.algorithms.ppo import PPO
 from amble.maths.advantages import gae
-from factories import BOX1, BOX2, DISCRETE, a_ppo, a_rollout
+from factories import BOX1, BOX2, DISCRETE, POLICIES, a_ppo, a_rollout, rollout_of
 
 NAN, INF = float("nan"), float("inf")
 
@@ -352,3 +352,167 @@ class TestOptimiserState:
         names = {name.split(".", 1)[1] for name in ppo.optimiser_tensors()}
         assert names == {"step", "exp_avg", "exp_avg_sq"}
         assert len(ppo.optimiser_tensors()) == 3 * len(ppo.parameters)
+
+    @pytest.mark.parametrize(
+        "settings",
+        [{"learning_rate_schedule": "adaptive", "desired_kl": 1e-9}, {"objective": "kl_penalty"}],
+        ids=lambda settings: next(iter(settings.values())),
+    )
+    def test_what_adapts_to_the_kl_goes_on_bit_for_bit(self, settings: dict[str, Any]) -> None:
+        ppo, other, without = (a_ppo(**settings, learning_rate=1e-2) for _ in range(3))
+        for k in range(2):
+            ppo.update(a_rollout(ppo.policy, seed=k), 0)
+        assert (ppo.optimiser.learning_rate, ppo.kl_coefficient) != (1e-2, 1.0)
+        saved = {name: value.clone() for name, value in ppo.optimiser_tensors().items()}
+        for twin in (other, without):
+            for name, net in twin.networks.items():
+                net.load_state_dict(ppo.networks[name].state_dict())
+            twin.rng.set_state(ppo.rng.get_state())
+        other.restore_optimiser(saved)
+        without.restore_optimiser({name: value for name, value in saved.items() if name != "adapted"})
+        rollout = a_rollout(ppo.policy, seed=5)
+        expected = ppo.update(rollout, 0)
+        assert other.update(rollout, 0) == expected
+        assert same(parameters(other), parameters(ppo))
+        without.update(rollout, 0)
+        assert not same(parameters(without), parameters(ppo))
+
+
+class TestKlPenalty:
+    """The penalty's coefficient moves by the KL of the last epoch; α does in the schedule `adaptive`."""
+
+    penalty = {"objective": "kl_penalty", "num_epoch": 3, "learning_rate": 1e-3}
+
+    def test_the_coefficient_halves_and_doubles(self) -> None:
+        for desired, factor in ((1e9, 0.5), (1e-9, 2.0)):
+            ppo = a_ppo(**self.penalty, desired_kl=desired)
+            for k in range(3):
+                figures = ppo.update(a_rollout(ppo.policy, seed=k), 0)
+                assert figures["kl_coefficient"] == factor**k  # the one that was used
+                assert ppo.kl_coefficient == factor ** (k + 1)
+
+    def test_near_the_target_it_stays(self) -> None:
+        probe = a_ppo(**self.penalty)
+        kl = probe.update(a_rollout(probe.policy), 0)["kl"]
+        ppo = a_ppo(**self.penalty, desired_kl=kl)
+        assert ppo.update(a_rollout(ppo.policy), 0)["kl"] == kl
+        assert ppo.kl_coefficient == 1.0
+
+    def test_a_nan_doubles_it(self) -> None:
+        ppo = a_ppo(**self.penalty)
+        rollout = a_rollout(ppo.policy)
+        rollout.log_prob[3, 1] = NAN
+        ppo.update(rollout, 0)
+        assert ppo.kl_coefficient == 2.0
+
+    def test_a_coefficient_of_0_is_the_surrogate_without_a_clip(self) -> None:
+        """Which a clip that cannot bite is, too."""
+        free = learned(objective="kl_penalty", kl_coefficient=0.0)
+        torch.testing.assert_close(free, learned(epsilon=0.999))
+        assert not same(free, learned(objective="kl_penalty", kl_coefficient=1.0))
+
+    def test_a_large_coefficient_holds_the_policy(self) -> None:
+        moved = []
+        for coefficient in (0.0, 1.0, 1000.0):
+            ppo = a_ppo(**{**self.penalty, "learning_rate": 1e-2, "num_epoch": 5}, kl_coefficient=coefficient)
+            moved.append(ppo.update(a_rollout(ppo.policy), 0)["importance_kl"])
+        assert moved == sorted(moved, reverse=True)
+        assert moved[-1] < moved[0] / 10
+
+    @pytest.mark.parametrize("kind", POLICIES)
+    def test_for_every_policy(self, kind: str) -> None:
+        ppo = a_ppo(**self.penalty, **POLICIES[kind])
+        figures = ppo.update(rollout_of(ppo), 0)
+        assert all(math.isfinite(figure) for figure in figures.values())
+        assert (figures["skipped_steps"], figures["kl"] > 0) == (0, True)
+
+    def test_the_clip_has_no_coefficient(self) -> None:
+        ppo = a_ppo()
+        assert "kl_coefficient" not in ppo.update(a_rollout(ppo.policy), 0)
+        assert ppo.kl_coefficient == 1.0
+
+
+class TestAdaptiveLearningRate:
+    adaptive = {"learning_rate_schedule": "adaptive", "learning_rate": 1e-3}
+
+    def test_by_half_after_every_epoch(self) -> None:
+        for desired, expected in ((1e-9, 1e-3 / 1.5**3), (1e9, 1e-3 * 1.5**3)):
+            ppo = a_ppo(**self.adaptive, desired_kl=desired, num_epoch=3)
+            figures = ppo.update(a_rollout(ppo.policy), 500)
+            assert figures["learning_rate"] == pytest.approx(expected)
+            assert ppo.optimiser.learning_rate == figures["learning_rate"]
+
+    def test_the_first_minibatch_tells_nothing(self) -> None:
+        """Its policy is still the old one: its KL is 0 but for rounding, which is no reason for larger steps."""
+        ppo = a_ppo(**self.adaptive, desired_kl=0.01, num_epoch=1, batch_size=128)
+        for k in range(3):
+            ppo.update(a_rollout(ppo.policy, seed=k), 0)
+        assert ppo.optimiser.learning_rate == 1e-3
+
+    def test_a_nan_makes_it_smaller_and_going_back_does_not_undo_that(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ppo = a_ppo(**self.adaptive, num_epoch=2)
+        ppo.update(a_rollout(ppo.policy), 0)
+        before = ppo.optimiser.learning_rate
+        step = ppo.optimiser.adam.step
+
+        def spoilt() -> None:
+            step()
+            with torch.no_grad():
+                ppo.policy.actor[0].weight[0, 0] = NAN
+
+        monkeypatch.setattr(ppo.optimiser.adam, "step", spoilt)
+        assert ppo.update(a_rollout(ppo.policy, seed=1), 0)["rolled_back"] == 1
+        assert ppo.optimiser.learning_rate < before
+
+    def test_the_other_schedules_keep_theirs(self) -> None:
+        ppo = a_ppo(learning_rate=1e-3, desired_kl=1e9)
+        assert ppo.update(a_rollout(ppo.policy), 500)["learning_rate"] == 1e-3
+
+
+class TestMemory:
+    def test_the_first_minibatch_retraces_the_rollout(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Sequences with their stored states, and episodes that begin within them, give every ratio as 1."""
+        ppo = a_ppo(memory_size=8, batch_size=32, num_epoch=2)
+        seen = batches_of(ppo, monkeypatch)
+        rollout = rollout_of(ppo, ends=0.1)
+        inside = rollout.samples(rollout.begins)[:, 1:]
+        assert inside.any()
+        assert rollout.policy_state is not None
+        assert (rollout.policy_state[rollout.begins] == 0).all()
+        ppo.update(rollout, 0)
+        first, figures = seen[0]
+        assert first.observation.shape == (4, 8, 3)
+        assert figures["ratio"] == pytest.approx(1, abs=1e-6)
+        assert figures["kl"] < 1e-10
+
+        ppo = a_ppo(memory_size=8, batch_size=32, num_epoch=2)
+        seen = batches_of(ppo, monkeypatch)
+        rollout.begins = torch.zeros_like(rollout.begins)
+        ppo.update(rollout, 0)
+        assert seen[0][1]["kl"] > 1e-9  # without the beginnings it is another policy
+
+    def test_values_along_sequences_are_those_of_its_steps(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ppo = a_ppo(memory_size=8, batch_size=32)
+        seen = batches_of(ppo, monkeypatch)
+        found: list[Tensor] = []
+        original = ppo._value_loss
+
+        def recorded(value: Tensor, batch: Any) -> Tensor:
+            found.append(value.detach())
+            return original(value, batch)
+
+        monkeypatch.setattr(ppo, "_value_loss", recorded)
+        ppo.update(rollout_of(ppo, ends=0.1), 0)
+        torch.testing.assert_close(found[0], seen[0][0].value_old)
+
+    def test_every_sequence_once_an_epoch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        ppo = a_ppo(memory_size=8, batch_size=24, num_epoch=1)  # 16 sequences of 8, 3 a minibatch
+        seen = batches_of(ppo, monkeypatch)
+        rollout = rollout_of(ppo)
+        rollout.observation[..., 0] = torch.arange(128.0).reshape(32, 4)
+        ppo.update(rollout, 0)
+        ids = torch.cat([batch.observation[..., 0].flatten() for batch, _ in seen])
+        assert ids.sort()[0].tolist() == list(range(128))
+        assert [len(batch) for batch, _ in seen] == [4, 3, 3, 3, 3]

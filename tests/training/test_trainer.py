@@ -28,16 +28,46 @@ SMALL = {
     "max_steps": 160,
 }
 
+MEMORY = {
+    "network_settings.memory.memory_size": 4,
+    "network_settings.memory.sequence_length": 2,
+}
+_NO_EPOCHS = {"hyperparameters.num_epoch": None}
+_SEPARATE = {**_NO_EPOCHS, "hyperparameters.critic_epochs": 2}
+_SCHEDULED = {"hyperparameters.learning_rate": 1e-3, "hyperparameters.beta": 0.01}
+_TD = {"hyperparameters.lambd": 0.5}
+TRAINERS: dict[str, dict[str, Any]] = {
+    "ppo": {"hyperparameters.learning_rate": 1e-3},
+    "ppo adaptive": {
+        "hyperparameters.learning_rate": 1e-3,
+        "hyperparameters.learning_rate_schedule": "adaptive",
+        "hyperparameters.desired_kl": 1e-9,
+    },
+    "ppo kl_penalty": {
+        "hyperparameters.learning_rate": 1e-3,
+        "hyperparameters.objective": "kl_penalty",
+        "hyperparameters.desired_kl": 1e-6,
+    },
+    "ppo memory": {"hyperparameters.learning_rate": 1e-3, **MEMORY},
+    "a2c": {**_NO_EPOCHS, "hyperparameters.batch_size": None, **_SCHEDULED},
+    "trpo": {**_SEPARATE, "hyperparameters.beta": 0.01},
+    "pg reward_to_go": {**_SEPARATE, **_SCHEDULED, "hyperparameters.estimator": "reward_to_go"},
+    "pg advantage": {**_SEPARATE, **_SCHEDULED, **_TD, "hyperparameters.estimator": "advantage"},
+    "pg gae memory": {**_SEPARATE, **_SCHEDULED, **_TD, **MEMORY},
+}
+"""What each trainer changes of SMALL (None: has no such key); the first word is its type."""
+EVERY = pytest.mark.parametrize("kind", TRAINERS)
+
 
 @pytest.fixture
 def trainer() -> Iterator[Callable[..., Trainer]]:
     """Small trainers on a probe, with T = 4 and B = 4 unless the settings say otherwise."""
     made: list[Trainer] = []
 
-    def make(probe: str = "SeenAction", **settings: Any) -> Trainer:
-        settings = {**SMALL, **settings}
-        overrides = [f"{key.replace('__', '.')}={value}" for key, value in settings.items()]
-        made.append(Trainer(run_from_env(f"probes:{probe}-v0", "ppo", overrides)))
+    def make(probe: str = "SeenAction", kind: str = "ppo", **settings: Any) -> Trainer:
+        settings = {**SMALL, **({} if kind == "ppo" else TRAINERS[kind]), **settings}
+        overrides = [f"{key}={value}" for key, value in settings.items() if value is not None]
+        made.append(Trainer(run_from_env(f"probes:{probe}-v0", kind.split(maxsplit=1)[0], overrides)))
         return made[-1]
 
     yield make
@@ -141,6 +171,50 @@ class TestIteration:
             assert (ratios[0] - 1).abs().max() < 1e-5
             assert (ratios[-1] - 1).abs().max() > 1e-3
 
+    @pytest.mark.parametrize("probe", ["Clock", "Endless"])
+    def test_with_a_memory_too(
+        self, trainer: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch, probe: str
+    ) -> None:
+        """Episodes of 3 decisions, rollouts of 8 in sequences of 4: ends and time limits lie inside of them."""
+        length = "length" if probe == "Clock" else "limit"
+        t = trainer(
+            probe,
+            **{
+                **MEMORY,
+                "network_settings.memory.sequence_length": 4,
+                "hyperparameters.buffer_size": 32,
+                "hyperparameters.learning_rate": 1e-2,
+                "env_settings.env_kwargs.continuous": "true",
+                f"env_settings.env_kwargs.{length}": 3,
+            },
+        )
+        ratios: list[Tensor] = []
+        original = t.algorithm._loss
+
+        def recorded(batch: Any, epsilon: float, beta: float) -> Any:
+            with torch.no_grad():
+                now = t.policy.head.log_probs(t.policy(batch.observation, batch.policy_memory), batch.action)
+                value = t.critic(batch.observation, batch.critic_memory)
+            if not ratios:
+                torch.testing.assert_close(value, batch.value_old, atol=1e-4, rtol=1e-4)
+            ratios.append(torch.exp(now - batch.log_prob))
+            return original(batch, epsilon, beta)
+
+        monkeypatch.setattr(t.algorithm, "_loss", recorded)
+        inside, remembered = 0, False
+        for _ in range(4):
+            ratios.clear()
+            t.iterate()
+            data = t.collector._buffers
+            assert data.policy_state is not None
+            inside += int(data.samples(data.begins)[:, 1:].sum())
+            assert (data.policy_state[data.begins] == 0).all()
+            assert (ratios[0] - 1).abs().max() < 1e-5
+            assert (ratios[-1] - 1).abs().max() > 1e-4
+            remembered |= bool((data.policy_state != 0).any())
+        assert inside > 0
+        assert remembered
+
     def test_the_normaliser_takes_the_rollout_in_when_its_update_is_done(
         self, trainer: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -228,14 +302,16 @@ class TestLoop:
 class TestResume:
     """`Discounting` shows and pays the same in every episode of two decisions, so a resumed run can be the same one."""
 
-    def trainers(self, trainer: Callable[..., Trainer]) -> Callable[[], Trainer]:
+    def trainers(self, trainer: Callable[..., Trainer], kind: str) -> Callable[[], Trainer]:
         return lambda: trainer(
-            "Discounting",
-            **{"env_settings.env_kwargs.continuous": "true", "hyperparameters.learning_rate": 1e-3},
+            "Discounting", kind, **{"env_settings.env_kwargs.continuous": "true", **TRAINERS[kind]}
         )
 
-    def test_it_goes_on_bit_for_bit(self, trainer: Callable[..., Trainer], tmp_path: Path) -> None:
-        make = self.trainers(trainer)
+    @EVERY
+    def test_it_goes_on_bit_for_bit(
+        self, trainer: Callable[..., Trainer], kind: str, tmp_path: Path
+    ) -> None:
+        make = self.trainers(trainer, kind)
         straight, first, second = make(), make(), make()
         expected = [figures(straight.iterate()) for _ in range(4)]
         rows = [figures(first.iterate()) for _ in range(2)]
@@ -247,9 +323,10 @@ class TestResume:
         assert rows == expected
         assert same(snapshot(second), snapshot(straight))
 
-    def test_no_field_can_be_left_out(self, trainer: Callable[..., Trainer]) -> None:
+    @EVERY
+    def test_no_field_can_be_left_out(self, trainer: Callable[..., Trainer], kind: str) -> None:
         """Each is set back to that of a new run in turn: the run that goes on must be another one."""
-        make = self.trainers(trainer)
+        make = self.trainers(trainer, kind)
         new, half = make(), make()
         for _ in range(2):
             half.iterate()
@@ -258,11 +335,13 @@ class TestResume:
         fresh = {name: torch.zeros_like(tensors[name]) for name in tensors} | snapshot(new)[0]
         half.iterate()
         expected = snapshot(half)
-        assert {name.split(".")[0] for name in tensors} == {"policy", "critic", "optimiser"}
+        assert {name.split(".")[0] for name in tensors} == {*half.algorithm.networks, "optimiser"}
         for name in tensors:
             assert not torch.equal(fresh[name], tensors[name]), name
             assert not same(self.gone_on(make, {**tensors, name: fresh[name]}, state), expected), name
-        for key in set(state) - {"wall_seconds"}:
+        # The whole rollout is one minibatch to these.
+        unused = {"minibatches"} if kind in ("a2c", "pg reward_to_go") else set()
+        for key in set(state) - {"wall_seconds"} - unused:
             assert not same(self.gone_on(make, tensors, {**state, key: new.state()[key]}), expected), key
         assert same(self.gone_on(make, tensors, state), expected)
 

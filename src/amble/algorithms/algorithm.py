@@ -78,9 +78,10 @@ class Algorithm(ABC):
         """In a few words, what becomes of a rollout; shown when a run starts."""
 
     def scheduled_rate_and_beta(self, env_steps: int) -> tuple[float, float]:
-        """α and β after so many environment steps."""
+        """α and β after so many environment steps; α as it began where it follows no clock."""
         s, clock = self._schedules, (env_steps, self.problem.max_steps)
-        rate = scheduled(s.learning_rate_schedule, s.learning_rate, _FINAL_LEARNING_RATE, *clock)
+        course = "linear" if s.learning_rate_schedule == "linear" else "constant"
+        rate = scheduled(course, s.learning_rate, _FINAL_LEARNING_RATE, *clock)
         return rate, scheduled(s.beta_schedule, s.beta, min(_FINAL_BETA, s.beta), *clock)
 
     def optimiser_tensors(self) -> dict[str, Tensor]:

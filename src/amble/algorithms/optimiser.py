@@ -60,10 +60,12 @@ class Optimiser:
 
     @torch.no_grad()
     def go_back(self, snapshot: tuple[list[Tensor], dict[str, Any]]) -> None:
-        """Undo every step since `snapshot`."""
+        """Undo every step since `snapshot`; α stays, since what has to be undone was no reason to raise it again."""
         for parameter, saved in zip(self.parameters, snapshot[0], strict=True):
             parameter.copy_(saved)
+        rate = self.learning_rate
         self.adam.load_state_dict(snapshot[1])
+        self.learning_rate = rate
 
     def tensors(self) -> dict[str, Tensor]:
         """Moments and step counts, by place in `parameters`."""

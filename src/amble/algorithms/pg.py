@@ -90,7 +90,7 @@ class PG(Algorithm):
         entropy = head.entropies(output).sum(-1).mean()
         norm, stepped = optimiser.step(policy_loss - beta * entropy)
 
-        figures = {
+        figures: Figures = {
             "policy_loss": float(policy_loss.detach()),
             "entropy": float(entropy.detach()),
             "grad_norm": norm,
@@ -128,10 +128,11 @@ class PG(Algorithm):
                 q = self.q_critic.value(rollout.observation, rollout.action)
 
         match s.estimator:
+            # Without V nothing could go on from a horizon, so these two are not cut there.
             case "total_return":  # E10
-                weight = total_return(reward, terminated | truncated, gamma)
+                weight = total_return(reward, rollout.done, gamma)
             case "reward_to_go":  # E11
-                weight = reward_to_go(reward, terminated | truncated, gamma)
+                weight = reward_to_go(reward, rollout.done, gamma)
             case "baseline":  # E12
                 weight = baseline(reward, value, next_value, terminated, truncated, gamma=gamma)
             case "q":  # E13

@@ -98,7 +98,8 @@ class PPO(Algorithm):
         rolled_back = not self.optimiser.is_finite()
         if rolled_back:
             self.optimiser.go_back(before)
-        coefficient, self.kl_coefficient = self.kl_coefficient, self._next_kl_coefficient(kl)
+        coefficient = self.kl_coefficient
+        self._adapt_kl_coefficient(kl)
 
         return {
             **tally.means(),
@@ -180,11 +181,16 @@ class PPO(Algorithm):
                 self.optimiser.learning_rate, kl, s.desired_kl
             )
 
-    def _next_kl_coefficient(self, kl: float) -> float:
-        return adapted_coefficient(self.kl_coefficient, kl, self.settings.desired_kl)
+    def _adapt_kl_coefficient(self, kl: float) -> None:
+        s = self.settings
+        if s.objective == "kl_penalty":
+            self.kl_coefficient = adapted_coefficient(self.kl_coefficient, kl, s.desired_kl)
 
     def optimiser_tensors(self) -> dict[str, Tensor]:
-        """Adam's moments, and what adapts to the KL."""
+        """Adam's moments, and what adapts to the KL where something does."""
+        s = self.settings
+        if s.learning_rate_schedule != "adaptive" and s.objective != "kl_penalty":
+            return super().optimiser_tensors()
         adapted = [self.optimiser.learning_rate, self.kl_coefficient]
         return {**super().optimiser_tensors(), "adapted": torch.tensor(adapted, dtype=torch.float64)}
 

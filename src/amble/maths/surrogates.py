@@ -6,6 +6,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+_NO_KL = 1e-10
+"""Nats: what float32 makes of the KL of two equal policies."""
+
 
 def policy_gradient_loss(log_prob: Float[Tensor, "*n"], weight: Float[Tensor, "*n"]) -> Float[Tensor, ""]:
     """E9 as a loss: -mean( log π_θ(a|s) Φ ). Its gradient is -∇J's estimate, over decisions rather than episodes.
@@ -53,7 +56,7 @@ def adapted_learning_rate(
 ) -> float:
     """The next learning rate: ÷ 1.5 where the KL passed 2·target or is NaN, × 1.5 where it is under target/2.
 
-    A KL of exactly 0 tells only that nothing was learned yet, so it changes nothing. Source: rsl_rl's rule,
+    A KL of 0 but for rounding tells only that nothing was learned yet, so it changes nothing. Source: rsl_rl's rule,
     Rudin et al. 2022, arXiv:2109.11978, section 2.
 
     Args:
@@ -64,7 +67,7 @@ def adapted_learning_rate(
     """
     if not kl <= 2 * target:
         return max(limits[0], rate / 1.5)
-    return min(limits[1], rate * 1.5) if 0 < kl < target / 2 else rate
+    return min(limits[1], rate * 1.5) if _NO_KL < kl < target / 2 else rate
 
 
 def clipped_surrogate(
@@ -78,15 +81,15 @@ def clipped_surrogate(
     return -torch.minimum(ratio * advantage, clipped).mean()
 
 
-def value_loss(value: Float[Tensor, "N"], value_target: Float[Tensor, "N"]) -> Float[Tensor, ""]:
+def value_loss(value: Float[Tensor, "*n"], value_target: Float[Tensor, "*n"]) -> Float[Tensor, ""]:
     """E23's L_v = mean( (return - V(s))² )."""
     return (value_target - value).square().mean()
 
 
 def clipped_value_loss(
-    value: Float[Tensor, "N"],
-    value_target: Float[Tensor, "N"],
-    value_old: Float[Tensor, "N"],
+    value: Float[Tensor, "*n"],
+    value_target: Float[Tensor, "*n"],
+    value_old: Float[Tensor, "*n"],
     epsilon: float,
 ) -> Float[Tensor, ""]:
     """ML-Agents' value loss: mean( max( (R - V)², (R - V_old - clip(V - V_old, ±ε))² ) ), ε in return units."""

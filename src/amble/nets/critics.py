@@ -145,7 +145,7 @@ class QCritic(_Scaled):
 
 
 class ExpectedQ:
-    """V(s) = E_{a~π} Q(s, a) as in E6: a sum over choices, or Q of one action drawn from π where they are continuous."""
+    """V(s) = E_{a~π} Q(s, a) as in E6: a sum over choices; where actions are continuous, Q of one drawn from π."""
 
     def __init__(self, q_critic: QCritic, policy: Policy, rng: torch.Generator):
         self.q_critic, self.policy, self.rng = q_critic, policy, rng

@@ -147,10 +147,10 @@ class Collector:
     def _advance(self, t: int, observation: Float[Tensor, "B O"]) -> Float[Tensor, "B outputs"]:
         """What the policy says of decision t, and both memories taken one decision on."""
         data = self._buffers
-        if data.policy_state is not None:
+        if data.policy_state is not None and self._policy_state is not None:
             data.policy_state[t] = self._policy_state
         output, self._policy_state = self.policy.step(observation, self._policy_state)
-        if self.critic is not None and data.critic_state is not None:
+        if self.critic is not None and data.critic_state is not None and self._critic_state is not None:
             data.critic_state[t] = self._critic_state
             _, self._critic_state = self.critic.step(observation, self._critic_state)
         return output

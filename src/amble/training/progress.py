@@ -106,7 +106,7 @@ class Progress:
             self._clock.popleft()
         if self._terminal:
             self._draw()
-        elif not self._printed or seconds - (self._printed.get("wall_seconds") or 0.0) >= self._interval:
+        elif not self._printed or seconds - (_number(self._printed, "wall_seconds") or 0.0) >= self._interval:
             self._print_row()
 
     def message(self, text: str) -> None:
@@ -332,4 +332,4 @@ def _figure(value: float, like: float | None = None) -> str:
 
 def _number(row: Row, key: str) -> float | None:
     value = row.get(key)
-    return None if value is None or not math.isfinite(value) else float(value)
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
