@@ -6,10 +6,14 @@ import numpy as np
 import torch
 from gymnasium import spaces
 
+from amble.algorithms.algorithm import Problem
 from amble.algorithms.ppo import PPO
-from amble.algorithms.rollout import Rollout
-from amble.config import Hyperparameters
-from amble.nets.actor_critic import Critic, Policy
+from amble.algorithms.rollout import Cut, Rollout
+from amble.config import PPOHyperparameters
+from amble.nets.actor_critic import Policy
+from amble.nets.critics import Critic
+from amble.nets.network import NetShape
+from amble.nets.observations import ObservationLayout
 
 OBSERVATION = spaces.Box(-np.inf, np.inf, (3,))
 BOX2, BOX1, DISCRETE = spaces.Box(-1, 1, (2,)), spaces.Box(-1, 1, (1,)), spaces.Discrete(4)
@@ -24,22 +28,29 @@ def a_policy(
     *,
     observation_space: spaces.Space[Any] = OBSERVATION,
     normalise: bool = True,
+    distribution: Any = "gaussian",
+    memory_size: int = 0,
     seed: int = 0,
 ) -> Policy:
     return Policy(
         observation_space,
         action_space,
-        hidden=[16, 16],
-        activation="tanh",
+        shape=NetShape([16, 16], memory_size=memory_size),
         normalise=normalise,
         initial_std=1.0,
         action_clip=3.0,
+        distribution=distribution,
         rng=rng(seed),
     )
 
 
-def a_critic(*, standardise: bool = True, activation: Any = "tanh") -> Critic:
-    return Critic(3, hidden=[16, 16], activation=activation, standardise=standardise, rng=rng())
+def a_critic(*, standardise: bool = True, activation: Any = "tanh", memory_size: int = 0) -> Critic:
+    return Critic(
+        ObservationLayout(OBSERVATION),
+        shape=NetShape([16, 16], activation, memory_size=memory_size),
+        standardise=standardise,
+        rng=rng(),
+    )
 
 
 def a_ppo(
@@ -53,16 +64,13 @@ def a_ppo(
 ) -> PPO:
     """The same networks and the same order of minibatches every time."""
     small = {"batch_size": 32, "buffer_size": 10_000, "num_epoch": 2, "learning_rate_schedule": "constant"}
-    settings = Hyperparameters.model_validate({**small, **hyperparameters})
+    settings = PPOHyperparameters.model_validate({**small, **hyperparameters})
     return PPO(
         a_policy(action_space),
         a_critic(standardise=settings.normalize_returns),
         settings,
-        gamma=gamma,
-        reward_strength=reward_strength,
-        time_horizon=time_horizon,
-        max_steps=max_steps,
-        rng=rng(7),
+        Problem(gamma, max_steps, reward_strength, time_horizon),
+        rng(7),
     )
 
 
@@ -84,9 +92,10 @@ def a_rollout(policy: Policy, t: int = 32, b: int = 4, *, seed: int = 0) -> Roll
         reward=5.0 + first + observation[..., 0],
         terminated=ends <= 0.05,
         truncated=truncated,
+        begins=torch.cat([torch.ones(1, b, dtype=torch.bool), (ends < 0.1)[:-1]]),
         next_observation=torch.randn(b, 3, generator=random),
         cut=[
-            (i, torch.nonzero(row).flatten(), torch.randn(int(row.sum()), 3, generator=random))
+            Cut(i, torch.nonzero(row).flatten(), torch.randn(int(row.sum()), 3, generator=random))
             for i, row in enumerate(truncated)
             if row.any()
         ],

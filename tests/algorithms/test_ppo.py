@@ -274,7 +274,7 @@ class TestNothingSpoilsTheParameters:
         ppo = a_ppo()
         ppo.update(a_rollout(ppo.policy), 0)
         before, moments = parameters(ppo), copy.deepcopy(ppo.optimiser_tensors())
-        step = ppo.optimiser.step
+        step = ppo.optimiser.adam.step
 
         def spoilt() -> None:
             step()
@@ -282,7 +282,7 @@ class TestNothingSpoilsTheParameters:
                 ppo.policy.actor[0].weight[0, 0] = NAN
 
         with monkeypatch.context() as patch:
-            patch.setattr(ppo.optimiser, "step", spoilt)
+            patch.setattr(ppo.optimiser.adam, "step", spoilt)
             figures = ppo.update(a_rollout(ppo.policy, seed=1), 0)
         assert figures["rolled_back"] == 1
         assert same(parameters(ppo)[:-2], before[:-2])

@@ -480,8 +480,5 @@ def test_an_id_with_a_module_still_names_one_folder() -> None:
 
 
 def test_an_unknown_trainer_for_an_id_is_refused() -> None:
-    with pytest.raises(
-        UsageError,
-        match="'trpoo' is unknown; available: pg, a2c, a3c, trpo, ppo. The nearest valid name is `trpo`",
-    ):
+    with pytest.raises(UsageError, match=r"'trpoo' is unknown; available: pg, .*\. The nearest .* is `trpo`"):
         run_from_env("CartPole-v1", trainer="trpoo")

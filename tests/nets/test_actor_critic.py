@@ -2,14 +2,11 @@
 
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from gymnasium import spaces
 
-from amble.errors import UsageError
-from amble.nets.actor_critic import observation_size
-from factories import OBSERVATION, a_critic, a_policy, rng
+from factories import a_critic, a_policy, rng
 
 
 class TestPolicy:
@@ -55,19 +52,6 @@ class TestPolicy:
         )
         assert all(torch.equal(one[name], two[name]) for name in one)
         assert any(not torch.equal(one[name], three[name]) for name in one)
-
-
-@pytest.mark.parametrize(
-    "space",
-    [spaces.Discrete(3), spaces.Box(0, 255, (8, 8, 3), np.uint8), spaces.Dict({"a": OBSERVATION})],
-    ids=lambda space: type(space).__name__,
-)
-def test_observations_that_are_no_flat_vector_are_refused_by_name(space: spaces.Space[Any]) -> None:
-    with pytest.raises(
-        UsageError, match=r"The observation space .* is not supported: expected a one-dim"
-    ) as e:
-        observation_size(space)
-    assert str(space) in str(e.value)
 
 
 class TestCritic:

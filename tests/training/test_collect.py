@@ -63,7 +63,7 @@ class TestRollout:
         c = collector(decisions=9)
         c.begin(seed=0)
         data, _ = c.collect()
-        assert [(t, envs.tolist(), final.flatten().tolist()) for t, envs, final in data.cut] == [
+        assert [(t, envs.tolist(), final.flatten().tolist()) for t, envs, final, _ in data.cut] == [
             (2, [0, 1], [103, 103]),
             (8, [0, 1], [303, 303]),
         ]
@@ -88,7 +88,7 @@ class TestRollout:
         c.env.envs[1].unwrapped.length = 2  # type: ignore[attr-defined]
         c.begin(seed=0)
         data, episodes = c.collect()
-        assert [(t, envs.tolist(), final.flatten().tolist()) for t, envs, final in data.cut] == [
+        assert [(t, envs.tolist(), final.flatten().tolist()) for t, envs, final, _ in data.cut] == [
             (1, [1], [102]),
             (2, [0], [103]),
         ]

@@ -26,6 +26,7 @@ from amble.training.spaces import space_from_json, space_to_json
         spaces.MultiDiscrete(np.array([[3, 2], [4, 5]]), dtype=np.int32),
         spaces.MultiBinary(4),
         spaces.MultiBinary([2, 3]),
+        spaces.Dict({"b": spaces.Discrete(2), "a": spaces.Tuple([spaces.MultiBinary(2), spaces.Discrete(3)])}),
     ],
     ids=str,
 )
@@ -50,8 +51,8 @@ def test_a_uniform_bound_is_one_number():
 
 
 def test_other_spaces_are_refused_with_a_way_out():
-    with pytest.raises(UsageError, match=r"is a Dict; expected Box, Discrete.*FlattenObservation"):
-        space_to_json(spaces.Dict({"a": spaces.Discrete(2)}))
+    with pytest.raises(UsageError, match=r"is a Text; expected Box, Discrete.*FlattenObservation"):
+        space_to_json(spaces.Dict({"a": spaces.Text(2)}))
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,8 @@ def test_other_spaces_are_refused_with_a_way_out():
         ({"type": "Discrete", "dtype": "int64", "n": 0, "start": 0}, "no valid Discrete"),
         ({"type": "MultiDiscrete", "dtype": "int64", "nvec": [0], "start": [0]}, "no valid MultiDiscrete"),
         ({"type": "MultiBinary", "shape": "x"}, "no valid MultiBinary"),
+        ({"type": "Dict", "spaces": {"a": 1}}, "no space: expected an object"),
+        ({"type": "Tuple"}, "no valid Tuple"),
     ],
 )
 def test_no_space(value, message):

@@ -104,6 +104,7 @@ def _frames(
     while episodes is None or episode < episodes:
         # A seed each: without one, a Walker's target outlasts its episode, and a film would show it again and again.
         observation, _ = env.reset(seed=seed + episode)
+        policy.forget()
         episode += 1
         total, decisions, over = 0.0, 0, False
         while not over:
@@ -123,6 +124,15 @@ def _frames(
             ]
             yield caption(frame, [*lines, f"{decisions / fps:4.1f} s   return {total:.1f}"])
             shown += 1
-            action = policy.act(np.asarray(observation)[None])[0]
+            action = policy.act(_batch_of_one(observation))[0]
             observation, reward, terminated, truncated, _ = env.step(action)
             total, decisions, over = total + float(reward), decisions + 1, terminated or truncated
+
+
+def _batch_of_one(observation: Any) -> Any:
+    """One environment's observation as a VectorEnv of one would give it."""
+    if isinstance(observation, dict):
+        return {key: _batch_of_one(part) for key, part in observation.items()}
+    if isinstance(observation, tuple):
+        return tuple(_batch_of_one(part) for part in observation)
+    return np.asarray(observation)[None]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -11,54 +12,115 @@ from jaxtyping import Shaped
 from torch import Tensor
 
 from amble.errors import UsageError
-from amble.nets.distributions import CategoricalHead, GaussianHead
+from amble.nets.distributions import (
+    BernoulliHead,
+    BetaHead,
+    CategoricalHead,
+    GaussianHead,
+    Head,
+    MultiCategoricalHead,
+    SquashedGaussianHead,
+)
+from amble.nets.observations import MASK, ObservationLayout
+
+Distribution = Literal["gaussian", "squashed", "beta"]
 
 
 class ActionMap:
-    """Head and environment action of one action space.
+    """Head and environment action of one action space: a Box of floats, Discrete, MultiDiscrete or MultiBinary.
 
-    A Gaussian's draw is clipped to ±clip and divided by it, which gives an action in [-1, 1]; that is stretched
-    over the box. A dimension of the box without bounds takes the draw as it is, and one with a single bound is
-    clipped there. Source of the clip: Unity ML-Agents, which sends clip(raw, -3, 3) / 3.
+    A space of several axes is a row of numbers for the head and has its shape again for the environment. What a
+    head for a Box draws becomes a number in [-1, 1], which is stretched over the box:
+
+    | distribution | number | dimensions without two bounds |
+    |---|---|---|
+    | gaussian | the draw clipped to ±clip and divided by it | take the draw as it is, clipped at the bound there is |
+    | squashed | tanh of the draw | are refused |
+    | beta | 2·draw - 1, the draw being in [0, 1] | are refused |
+
+    Source of the clip: Unity ML-Agents, which sends clip(raw, -3, 3) / 3.
+
+    Attributes:
+        space: the action space.
+        is_continuous: it is a Box.
+        choices: how many logits the head takes, which is how long a mask is; None for a Box.
     """
 
-    def __init__(self, space: spaces.Space[Any], clip: float):
-        if (
-            isinstance(space, spaces.Box)
-            and len(space.shape) == 1
-            and np.issubdtype(space.dtype, np.floating)
-        ):
-            bounded = np.isfinite(space.low) & np.isfinite(space.high)
-            low, high = (
-                np.where(bounded, bound, 0.0).astype(np.float64) for bound in (space.low, space.high)
-            )
-            self._gain = np.where(bounded, (high - low) / (2 * clip), 1.0).astype(np.float32)
-            self._centre = ((high + low) / 2).astype(np.float32)
-        elif not isinstance(space, spaces.Discrete):
-            raise UsageError(
-                f"The action space {space} is not supported: expected a one-dimensional Box of floats or a Discrete."
-            )
-        self.space = space
+    def __init__(self, space: spaces.Space[Any], clip: float, distribution: Distribution = "gaussian"):
+        self.space, self.distribution = space, distribution
         self.is_continuous = isinstance(space, spaces.Box)
+        if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating):
+            self._set_scale(space, clip)
+        elif not isinstance(space, spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary):
+            raise UsageError(
+                f"The action space {space} is not supported: expected a Box of floats, a Discrete, a MultiDiscrete "
+                "or a MultiBinary. A gymnasium.ActionWrapper can offer one of those."
+            )
+        head = self.head(1.0)
+        self.choices = None if self.is_continuous else head.outputs
+        self._stored = (head.action_shape, head.action_dtype)
 
-    def head(self, initial_std: float) -> GaussianHead | CategoricalHead:
-        """A new head for this space."""
+    def head(self, initial_std: float) -> Head:
+        """A new head for this space; `initial_std` is the σ that a Gaussian starts with, squashed or not."""
         if isinstance(self.space, spaces.Discrete):
             return CategoricalHead(int(self.space.n))
-        return GaussianHead(int(np.prod(self.space.shape or ())), initial_std)
+        if isinstance(self.space, spaces.MultiDiscrete):
+            return MultiCategoricalHead(self.space.nvec.reshape(-1).tolist())
+        actions = math.prod(self.space.shape or ())
+        if isinstance(self.space, spaces.MultiBinary):
+            return BernoulliHead(actions)
+        if self.distribution == "beta":
+            return BetaHead(actions)
+        kind = SquashedGaussianHead if self.distribution == "squashed" else GaussianHead
+        return kind(actions, initial_std)
 
     def to_env(self, action: Tensor) -> Shaped[np.ndarray, "n ..."]:
         """Actions as the environment takes them."""
+        if self.distribution == "squashed" and self.is_continuous:
+            action = action.tanh()
         drawn = action.cpu().numpy()
-        if isinstance(self.space, spaces.Discrete):
-            return drawn + int(self.space.start)
-        # Clipped here rather than at ±clip, which is the same but for a rounding that would leave the box.
-        return np.clip(self._centre + drawn * self._gain, self.space.low, self.space.high).astype(
-            self.space.dtype
-        )
+        drawn = drawn.reshape(len(drawn), *(self.space.shape or ()))
+        if isinstance(self.space, spaces.Box):
+            if self.distribution == "beta":
+                drawn = 2 * drawn - 1
+            # Clipped here rather than at ±clip, which is the same but for a rounding that would leave the box.
+            drawn = np.clip(self._centre + drawn * self._gain, self.space.low, self.space.high)
+        elif isinstance(self.space, spaces.Discrete | spaces.MultiDiscrete):
+            drawn = drawn + self.space.start
+        return drawn.astype(self.space.dtype, copy=False)
 
     def empty(self, *shape: int) -> Tensor:
         """Storage for actions of these leading axes."""
-        if isinstance(self.space, spaces.Discrete):
-            return torch.empty(shape, dtype=torch.int64)
-        return torch.empty(*shape, *(self.space.shape or ()))
+        action_shape, dtype = self._stored
+        return torch.empty(*shape, *action_shape, dtype=dtype)
+
+    def _set_scale(self, box: spaces.Box, clip: float) -> None:
+        bounded = np.isfinite(box.low) & np.isfinite(box.high)
+        if self.distribution != "gaussian" and not bounded.all():
+            place = tuple(int(i) for i in np.argwhere(~bounded)[0])
+            raise UsageError(
+                f"The {self.distribution} distribution needs an action space with bounds, but dimension "
+                f"{', '.join(map(str, place)) or 0} of {box} goes from {box.low[place]} to {box.high[place]}. "
+                "Use the gaussian distribution, or give the environment an action space with bounds."
+            )
+        low, high = (np.where(bounded, bound, 0.0).astype(np.float64) for bound in (box.low, box.high))
+        drawn_up_to = clip if self.distribution == "gaussian" else 1.0
+        self._gain = np.where(bounded, (high - low) / (2 * drawn_up_to), 1.0).astype(np.float32)
+        self._centre = ((high + low) / 2).astype(np.float32)
+
+
+def mask_fits(layout: ObservationLayout, actions: ActionMap) -> None:
+    """UsageError if the observation has a mask that the action space has no use for."""
+    if layout.mask is None:
+        return
+    length = layout.mask.stop - layout.mask.start
+    if actions.choices is None:
+        raise UsageError(
+            f"The observation space has a part {MASK!r}, but the action space {actions.space} is continuous: only "
+            "choices can be masked. Take the part away or give it another name."
+        )
+    if length != actions.choices:
+        raise UsageError(
+            f"The observation space's part {MASK!r} has {length} numbers, but the action space {actions.space} has "
+            f"{actions.choices} choices; expected one number, 0 or 1, for each choice."
+        )

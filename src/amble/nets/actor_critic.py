@@ -1,4 +1,4 @@
-"""Policy and critic: two separate networks behind one observation normaliser. Axes: n samples, O observation."""
+"""The policy: normaliser, actor, head and action map. Axes: n rows, O observation, S sequences of L, M remembered."""
 
 from __future__ import annotations
 
@@ -9,104 +9,75 @@ from gymnasium import spaces
 from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
-from amble.errors import UsageError
-from amble.nets.actions import ActionMap
-from amble.nets.mlp import Activation, mlp
-from amble.nets.normaliser import Normaliser, RunningMoments
-
-
-def observation_size(space: spaces.Space[Any]) -> int:
-    """O of an observation space; UsageError for one that is not a flat vector of numbers."""
-    if isinstance(space, spaces.Box) and len(space.shape) == 1:
-        return int(space.shape[0])
-    raise UsageError(f"The observation space {space} is not supported: expected a one-dimensional Box.")
+from amble.nets import network
+from amble.nets.actions import ActionMap, Distribution, mask_fits
+from amble.nets.memory import Remembered
+from amble.nets.network import NetShape
+from amble.nets.normaliser import Normaliser
+from amble.nets.observations import ObservationLayout
 
 
 class Policy(nn.Module):
-    """All that acting needs: the normaliser, the actor's net, its head and the action map."""
+    """All that acting needs. Actor and critic are separate networks behind this one's normaliser."""
 
     def __init__(
         self,
         observation_space: spaces.Space[Any],
         action_space: spaces.Space[Any],
         *,
-        hidden: list[int],
-        activation: Activation,
+        shape: NetShape,
         normalise: bool,
         initial_std: float,
         action_clip: float,
         rng: torch.Generator,
+        distribution: Distribution = "gaussian",
     ):
         super().__init__()
-        size = observation_size(observation_space)
-        self.actions = ActionMap(action_space, action_clip)
+        self.layout = ObservationLayout(observation_space)
+        self.actions = ActionMap(action_space, action_clip, distribution)
+        mask_fits(self.layout, self.actions)
         self.head = self.actions.head(initial_std)
-        self.normaliser = Normaliser(size) if normalise else None
-        self.actor = mlp(size, hidden, self.head.outputs, activation=activation, head_gain=0.01, rng=rng)
+        self.normaliser = Normaliser(self.layout.vectors) if normalise and self.layout.vectors else None
+        self.memory_size = shape.memory_size
+        self.encoder, self.actor = network.build(
+            self.layout, shape, self.head.outputs, head_gain=0.01, rng=rng
+        )
 
     def normalised(self, observation: Float[Tensor, "*n O"]) -> Float[Tensor, "*n O"]:
-        """The observation as both networks take it."""
-        return observation if self.normaliser is None else self.normaliser(observation)
+        """The observation as both networks take it: its vectors standardised, the rest as it is."""
+        if self.normaliser is None:
+            return observation
+        vectors = self.layout.vectors
+        if vectors == self.layout.size:
+            return self.normaliser(observation)
+        return torch.cat([self.normaliser(observation[..., :vectors]), observation[..., vectors:]], dim=-1)
 
-    def forward(self, normalised: Float[Tensor, "*n O"]) -> Float[Tensor, "*n outputs"]:
-        """What parametrises the head, from normalised observations."""
-        return self.actor(normalised)
+    def forward(
+        self, normalised: Float[Tensor, "*n O"], remembered: Remembered | None = None
+    ) -> Float[Tensor, "*n outputs"]:
+        """What parametrises the head, from normalised observations: rows, or sequences with what is remembered."""
+        return self._allowed(network.run(self.encoder, self.actor, normalised, remembered), normalised)
+
+    def step(
+        self, normalised: Float[Tensor, "*n O"], state: Float[Tensor, "*n M"] | None
+    ) -> tuple[Float[Tensor, "*n outputs"], Float[Tensor, "*n M"] | None]:
+        """The same for one decision a row, with what is remembered before it and after it (None without a memory)."""
+        output, after = network.step(self.encoder, self.actor, normalised, state)
+        return self._allowed(output, normalised), after
 
     @torch.no_grad()
     def mode(self, observation: Float[Tensor, "n O"]) -> Shaped[Tensor, "n ..."]:
-        """The likeliest actions for raw observations: how a finished policy acts."""
-        return self.head.mode(self.actor(self.normalised(observation)))
+        """The likeliest actions for raw observations, of a policy without memory: how a finished one acts."""
+        return self.head.mode(self(self.normalised(observation)))
 
+    def nothing_remembered(self, *rows: int) -> Float[Tensor, "*n M"] | None:
+        """The state in which an episode begins; None without a memory."""
+        return network.nothing_remembered(self.memory_size, rows, next(self.parameters()).device)
 
-class Critic(nn.Module):
-    """V(s), learned on standardised returns if `standardise`: V = σ·net + μ with the returns' running μ, σ.
-
-    When μ and σ move, the last layer is rescaled so that V stays what it was.
-    Source: van Hasselt et al. 2016, arXiv:1602.07714 ("Pop-Art").
-    """
-
-    def __init__(
-        self,
-        inputs: int,
-        *,
-        hidden: list[int],
-        activation: Activation,
-        standardise: bool,
-        rng: torch.Generator,
-    ):
-        super().__init__()
-        self.net = mlp(inputs, hidden, 1, activation=activation, head_gain=1.0, rng=rng)
-        self.returns = RunningMoments(1) if standardise else None
-
-    def forward(self, normalised: Float[Tensor, "*n O"]) -> Float[Tensor, "*n"]:
-        """V in the units that the net learns in."""
-        return self.net(normalised).squeeze(-1)
-
-    def value(self, normalised: Float[Tensor, "*n O"]) -> Float[Tensor, "*n"]:
-        """V in units of return."""
-        mean, std = self._scale()
-        return self(normalised) * std + mean
-
-    def to_units(self, value: Float[Tensor, "*n"]) -> Float[Tensor, "*n"]:
-        """Values or returns in the units that the net learns in."""
-        mean, std = self._scale()
-        return (value - mean) / std
-
-    @torch.no_grad()
-    def take_in(self, returns: Float[Tensor, "*n"]) -> None:
-        """Move the scale with new returns, keeping V unchanged."""
-        if self.returns is None:
-            return
-        old_mean, old_std = self._scale()
-        self.returns.update(returns.reshape(-1, 1))
-        mean, std = self._scale()
-        last = self.net[-1]
-        if not isinstance(last, nn.Linear):
-            raise TypeError("a critic ends in a linear layer")
-        last.weight.mul_(old_std / std)
-        last.bias.mul_(old_std).add_(old_mean - mean).div_(std)
-
-    def _scale(self) -> tuple[float, float]:
-        if self.returns is None or float(self.returns.count) == 0:
-            return 0.0, 1.0
-        return float(self.returns.mean), max(float(self.returns.variance) ** 0.5, 1e-4)
+    def _allowed(
+        self, output: Float[Tensor, "*n outputs"], normalised: Float[Tensor, "*n O"]
+    ) -> Float[Tensor, "*n outputs"]:
+        """The output with the actions ruled out that the observation's mask forbids."""
+        if self.layout.mask is None:
+            return output
+        return self.head.masked(output, normalised[..., self.layout.mask])

@@ -1,4 +1,4 @@
-"""Plain multi-layer perceptrons."""
+"""The networks between a row of observations and a head: plain layers, with an encoder before and a memory behind."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Literal
 
 import torch
 from torch import nn
+
+from amble.nets.memory import RecurrentNet
 
 Activation = Literal["silu", "tanh", "relu", "elu"]
 _ACTIVATIONS: dict[Activation, type[nn.Module]] = {
@@ -37,11 +39,42 @@ def mlp(
         head_gain: gain of the last layer's weights; 0.01 starts a policy with means near 0.
         rng: where the weights are drawn from.
     """
+    layers = _hidden_layers(inputs, hidden, activation, rng)
+    layers.append(_linear([inputs, *hidden][-1], outputs, head_gain, rng))
+    return nn.Sequential(*layers)
+
+
+def recurrent(
+    inputs: int,
+    hidden: list[int],
+    outputs: int,
+    *,
+    activation: Activation,
+    head_gain: float,
+    memory_size: int,
+    rng: torch.Generator,
+) -> RecurrentNet:
+    """The same with an LSTM of `memory_size`/2 units before the last layer."""
+    body = nn.Sequential(*_hidden_layers(inputs, hidden, activation, rng))
+    last = _linear(memory_size // 2, outputs, head_gain, rng)
+    return RecurrentNet(body, [inputs, *hidden][-1], memory_size, last, rng)
+
+
+def last_layer(net: nn.Module) -> nn.Linear:
+    """The linear layer that a network of this file ends in."""
+    last = net.outputs if isinstance(net, RecurrentNet) else next(reversed(list(net.children())))
+    if not isinstance(last, nn.Linear):
+        raise TypeError("a network ends in a linear layer")
+    return last
+
+
+def _hidden_layers(
+    inputs: int, hidden: list[int], activation: Activation, rng: torch.Generator
+) -> list[nn.Module]:
     layers: list[nn.Module] = []
     for width_in, width_out in pairwise([inputs, *hidden]):
         layers += [_linear(width_in, width_out, math.sqrt(2), rng), _ACTIVATIONS[activation]()]
-    layers.append(_linear([inputs, *hidden][-1], outputs, head_gain, rng))
-    return nn.Sequential(*layers)
+    return layers
 
 
 def _linear(inputs: int, outputs: int, gain: float, rng: torch.Generator) -> nn.Linear:

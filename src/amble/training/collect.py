@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
+from jaxtyping import Bool, Float
 from torch import Tensor
 
-from amble.algorithms.rollout import Rollout
-from amble.envs.boundary import final_observations
+from amble.algorithms.rollout import Cut, Rollout
 from amble.errors import AmbleError
 from amble.nets.actor_critic import Policy
+from amble.nets.critics import Critic
 from amble.nets.normaliser import RunningMoments
 
 _LARGEST = float(np.finfo(np.float32).max)
@@ -31,24 +32,40 @@ class Collector:
     """Steps the environments with the policy, writing into buffers that are allocated once."""
 
     def __init__(
-        self, env: VectorEnv, policy: Policy, decisions: int, rng: torch.Generator, device: torch.device
+        self,
+        env: VectorEnv,
+        policy: Policy,
+        decisions: int,
+        rng: torch.Generator,
+        device: torch.device,
+        *,
+        critic: Critic | None = None,
+        sequence_length: int = 1,
     ):
+        """`critic` and `sequence_length` matter to networks with a memory, which the rollout then holds."""
         self.env, self.policy, self.decisions, self.rng, self.device = env, policy, decisions, rng, device
-        shape = (decisions, env.num_envs)
-        size = int(np.prod(env.single_observation_space.shape or ()))
-        dimensions = policy.head.outputs if policy.actions.is_continuous else 1
+        self.critic = critic
+        shape, head = (decisions, env.num_envs), policy.head
+        size = policy.layout.size
         self._buffers = Rollout(
             observation=torch.empty(*shape, size, device=device),
             action=policy.actions.empty(*shape).to(device),
-            log_prob=torch.empty(*shape, dimensions, device=device),
+            log_prob=torch.empty(*shape, head.dimensions, device=device),
             reward=torch.empty(shape, device=device),
             terminated=torch.empty(shape, dtype=torch.bool, device=device),
             truncated=torch.empty(shape, dtype=torch.bool, device=device),
             next_observation=torch.empty(env.num_envs, size, device=device),
             cut=[],
+            begins=torch.empty(shape, dtype=torch.bool, device=device),
+            policy_state=policy.nothing_remembered(*shape),
+            critic_state=None if critic is None else critic.nothing_remembered(*shape),
+            sequence_length=sequence_length,
         )
         self._raw = torch.empty(*shape, size, device=device)
         self._observation: np.ndarray | None = None
+        self._policy_state = policy.nothing_remembered(env.num_envs)
+        self._critic_state = None if critic is None else critic.nothing_remembered(env.num_envs)
+        self._begins = torch.ones(env.num_envs, dtype=torch.bool, device=device)
         self._return = np.zeros(env.num_envs)
         self._length = np.zeros(env.num_envs, np.int64)
 
@@ -56,26 +73,26 @@ class Collector:
         """Begin new episodes everywhere."""
         self._return[:] = 0.0
         self._length[:] = 0
+        self._forget(torch.ones_like(self._begins))
         observation, _ = self.env.reset(seed=seed)
-        self._check(observation, np.zeros(self.env.num_envs), "at its reset")
-        self._observation = observation
+        self._observation = self._rows(observation)
+        self._check(self._observation, np.zeros(self.env.num_envs), "at its reset")
 
     def warm_up(self, decisions: int) -> None:
         """Let the normaliser see what the untrained policy meets; nothing is learned from it."""
-        normaliser = self.policy.normaliser
+        normaliser, policy = self.policy.normaliser, self.policy
         if normaliser is None:
             return
-        noise = self.policy.head.noise((decisions, self.env.num_envs), self.rng)
+        noise = policy.head.noise((decisions, self.env.num_envs), self.rng)
         for t in range(decisions):
             observation = self._tensor(self._observation)
-            normaliser.update(observation)
+            normaliser.update(observation[:, : policy.layout.vectors])
             with torch.no_grad():
-                action = self.policy.head.sample(
-                    self.policy(normaliser(observation)), noise[t].to(self.device)
-                )
-            observed, reward, *_ = self.env.step(self.policy.actions.to_env(action))
-            self._check(observed, reward, f"at decision {t} of the warm-up")
-            self._observation = observed
+                output, _ = policy.step(policy.normalised(observation), self._policy_state)
+                action = policy.head.sample(output, noise[t].to(self.device))
+            observed, reward, *_ = self.env.step(policy.actions.to_env(action))
+            self._observation = self._rows(observed)
+            self._check(self._observation, reward, f"at decision {t} of the warm-up")
 
     @torch.no_grad()
     def collect(self) -> tuple[Rollout, Episodes]:
@@ -92,27 +109,31 @@ class Collector:
         for t in range(self.decisions):
             self._raw[t] = torch.as_tensor(self._observation)
             observation = policy.normalised(self._raw[t])
-            output = policy(observation)
+            data.begins[t] = self._begins
+            output = self._advance(t, observation)
             action = policy.head.sample(output, noise[t])
             data.observation[t], data.action[t] = observation, action
             data.log_prob[t] = policy.head.log_probs(output, action)
 
             observed, reward, terminated, truncated, info = self.env.step(policy.actions.to_env(action))
-            self._check(observed, reward, f"at decision {t} of this rollout")
+            self._observation = self._rows(observed)
+            self._check(self._observation, reward, f"at decision {t} of this rollout")
             data.reward[t] = torch.as_tensor(reward)
             data.terminated[t] = torch.as_tensor(terminated)
             data.truncated[t] = torch.as_tensor(truncated)
-            self._observation = observed
             self._return += reward
             self._length += 1
             done = terminated | truncated
+            self._begins = data.terminated[t] | data.truncated[t]
             if done.any():
                 cut = truncated & ~terminated
                 if cut.any():
                     data.cut.append(self._final(t, cut, info))
+                self._forget(self._begins)
                 ended.append((self._return[done], self._length[done]))
                 self._return[done], self._length[done] = 0.0, 0
         data.next_observation[:] = policy.normalised(self._tensor(self._observation))
+        data.next_critic_state = self._critic_state
         returns, lengths = zip(*ended, strict=True) if ended else ((), ())
         return data, Episodes(
             np.concatenate([[], *returns]), np.concatenate([np.zeros(0, np.int64), *lengths])
@@ -121,16 +142,39 @@ class Collector:
     def update_normaliser(self) -> None:
         """Take the last rollout's observations into the policy's normaliser, once its update is done."""
         if isinstance(self.policy.normaliser, RunningMoments):
-            self.policy.normaliser.update(self._raw)
+            self.policy.normaliser.update(self._raw[..., : self.policy.layout.vectors])
 
-    def _final(self, t: int, cut: np.ndarray, info: dict[str, Any]) -> tuple[int, Tensor, Tensor]:
+    def _advance(self, t: int, observation: Float[Tensor, "B O"]) -> Float[Tensor, "B outputs"]:
+        """What the policy says of decision t, and both memories taken one decision on."""
+        data = self._buffers
+        if data.policy_state is not None:
+            data.policy_state[t] = self._policy_state
+        output, self._policy_state = self.policy.step(observation, self._policy_state)
+        if self.critic is not None and data.critic_state is not None:
+            data.critic_state[t] = self._critic_state
+            _, self._critic_state = self.critic.step(observation, self._critic_state)
+        return output
+
+    def _forget(self, begins: Bool[Tensor, "B"]) -> None:
+        """Where an episode begins, nothing is remembered. New tensors: the rollout keeps the old ones."""
+        self._begins = begins
+        if self._policy_state is not None:
+            self._policy_state = self._policy_state.masked_fill(begins[:, None], 0.0)
+        if self._critic_state is not None:
+            self._critic_state = self._critic_state.masked_fill(begins[:, None], 0.0)
+
+    def _final(self, t: int, cut: np.ndarray, info: dict[str, Any]) -> Cut:
         rows = np.flatnonzero(cut)
-        final = final_observations(info, cut, self.env.single_observation_space)
+        final = self.policy.layout.final(info, cut)
         self._check(
             final, np.zeros(len(rows)), f"as its episode was cut at decision {t} of this rollout", rows
         )
         environments = torch.as_tensor(rows, device=self.device)
-        return t, environments, self.policy.normalised(self._tensor(final))
+        state = None if self._critic_state is None else self._critic_state[environments]
+        return Cut(t, environments, self.policy.normalised(self._tensor(final)), state)
+
+    def _rows(self, observation: Any) -> np.ndarray:
+        return self.policy.layout.flat(observation, self.env.num_envs)
 
     def _tensor(self, observation: np.ndarray | None) -> Tensor:
         return torch.as_tensor(observation, dtype=torch.float32, device=self.device)

@@ -60,6 +60,7 @@ def play_episodes(
     returns: list[float] = []
     lengths: list[int] = []
     observation, _ = env.reset(seed=seed)
+    policy.forget()
     while share.any():
         observation, reward, terminated, truncated, _ = env.step(policy.act(observation))
         total += reward
@@ -70,4 +71,5 @@ def play_episodes(
             lengths.append(int(length[i]))
             share[i] -= 1
         total[done], length[done] = 0.0, 0
+        policy.forget(done)
     return np.array(returns), np.array(lengths)

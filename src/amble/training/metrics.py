@@ -15,7 +15,8 @@ from amble.training.run_directory import RunDirectory
 
 _log = logging.getLogger(__name__)
 
-Row = Mapping[str, float | int | None]
+Row = Mapping[str, float | int | str | None]
+"""A figure, the name of an outcome, or null where there was nothing to measure."""
 
 REQUIRED = (
     "iteration",
@@ -63,7 +64,7 @@ class MetricsLog:
             AmbleError: a row that is there is not ours, or the file may not be written.
         """
         self._run = run
-        self._last: dict[str, float | int | None] = {}
+        self._last: dict[str, float | int | str | None] = {}
         purge_from = None
         if resume_iteration is not None:
             rows = _cut(run.metrics, resume_iteration)
@@ -82,7 +83,7 @@ class MetricsLog:
         self._events = EventFile(run.events, purge_from)
 
     @property
-    def last(self) -> dict[str, float | int | None]:
+    def last(self) -> dict[str, float | int | str | None]:
         """The last row written, or kept at a resume; empty before the first."""
         return dict(self._last)
 
@@ -137,8 +138,12 @@ class MetricsLog:
 
 
 def scalars(row: Row) -> dict[str, float]:
-    """The TensorBoard scalars of a row: tag → value, without nulls."""
-    values = {key: float(value) for key, value in row.items() if value is not None and key not in _UNPLOTTED}
+    """The TensorBoard scalars of a row: tag → value, without nulls and names."""
+    values = {
+        key: float(value)
+        for key, value in row.items()
+        if isinstance(value, float | int) and key not in _UNPLOTTED
+    }
     if "policy_loss" in values:
         values["policy_loss"] = abs(values["policy_loss"])  # as ML-Agents plots it
     if "return_mean" in values:
@@ -146,7 +151,7 @@ def scalars(row: Row) -> dict[str, float]:
     return {ML_AGENTS_TAGS.get(key, f"Amble/{key}"): value for key, value in values.items()}
 
 
-def read_metrics(run_dir: Path) -> list[dict[str, float | int | None]]:
+def read_metrics(run_dir: Path) -> list[dict[str, float | int | str | None]]:
     """The rows of the run at `run_dir`, first to last, but a last line that a kill cut short.
 
     Raises:
@@ -159,7 +164,7 @@ def read_metrics(run_dir: Path) -> list[dict[str, float | int | None]]:
     return _rows(path)
 
 
-def _rows(path: Path) -> list[dict[str, float | int | None]]:
+def _rows(path: Path) -> list[dict[str, float | int | str | None]]:
     with files.named_os_errors(path):
         lines = path.read_bytes().split(b"\n")
     # What follows the last line feed was never finished.
@@ -178,7 +183,7 @@ def _rows(path: Path) -> list[dict[str, float | int | None]]:
     return rows
 
 
-def _cut(path: Path, iteration: int) -> list[dict[str, float | int | None]]:
+def _cut(path: Path, iteration: int) -> list[dict[str, float | int | str | None]]:
     """Leaves only the rows up to `iteration` in the file, and returns them."""
     if not path.exists():
         return []

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
-from jaxtyping import Shaped
+from jaxtyping import Bool, Shaped
+from torch import Tensor
 
 from amble.config import RunConfig
 from amble.nets.actor_critic import Policy
+from amble.nets.network import NetShape
 from amble.training.policy_files import read_policy
 from amble.training.spaces import space_from_json, space_to_json
 
@@ -28,6 +30,9 @@ def policy_spec(config: RunConfig, env: VectorEnv, policy: Policy, env_steps: in
         "action_space": space_to_json(env.single_action_space),
         "hidden": [network.hidden_units] * network.num_layers,
         "activation": network.activation,
+        "encoder": network.vis_encode_type,
+        "memory_size": policy.memory_size,
+        "distribution": hyper.distribution,
         "normalise": policy.normaliser is not None,
         "action_clip": hyper.action_clip,
         "reward": {"extrinsic": behavior.reward_signals.extrinsic.model_dump()},
@@ -36,11 +41,15 @@ def policy_spec(config: RunConfig, env: VectorEnv, policy: Policy, env_steps: in
 
 
 class PortablePolicy:
-    """A policy that acts and no longer learns: numpy observations in, environment actions out."""
+    """A policy that acts and no longer learns: observations in, environment actions out.
+
+    One with a memory remembers what the same rows showed it before: `forget` those whose episode has ended.
+    """
 
     def __init__(self, policy: Policy, spec: dict[str, Any]):
         self.spec = spec
         self._policy = policy.eval().requires_grad_(requires_grad=False)
+        self._state: Tensor | None = None
 
     @classmethod
     def load(cls, directory: Path) -> PortablePolicy:
@@ -49,17 +58,45 @@ class PortablePolicy:
         policy = Policy(
             space_from_json(spec["observation_space"]),
             space_from_json(spec["action_space"]),
-            hidden=spec["hidden"],
-            activation=spec["activation"],
+            shape=NetShape(
+                hidden=spec["hidden"],
+                activation=spec["activation"],
+                encoder=spec.get("encoder", "simple"),
+                memory_size=spec.get("memory_size", 0),
+            ),
             normalise=spec["normalise"],
             initial_std=1.0,
             action_clip=spec["action_clip"],
+            distribution=spec.get("distribution", "gaussian"),
             rng=torch.Generator(),
         )
         policy.load_state_dict(tensors)
         return cls(policy, spec)
 
-    def act(self, observation: Shaped[np.ndarray, "n O"]) -> Shaped[np.ndarray, "n ..."]:
-        """The likeliest actions for raw observations, as the environment takes them."""
-        mode = self._policy.mode(torch.as_tensor(observation, dtype=torch.float32))
-        return self._policy.actions.to_env(mode)
+    @torch.no_grad()
+    def act(self, observation: Any) -> Shaped[np.ndarray, "n ..."]:
+        """The likeliest actions, as the environment takes them.
+
+        Args:
+            observation: raw, of n environments: (n, O), or for other spaces as a VectorEnv gives it.
+        """
+        policy = self._policy
+        rows = torch.as_tensor(policy.layout.flat(observation, _batch_size(observation)))
+        if self._state is None or len(self._state) != len(rows):
+            self._state = policy.nothing_remembered(len(rows))
+        output, self._state = policy.step(policy.normalised(rows), self._state)
+        return policy.actions.to_env(policy.head.mode(output))
+
+    def forget(self, done: Bool[np.ndarray, "n"] | None = None) -> None:
+        """Begin anew in the rows whose episode has ended; in all of them if None."""
+        if done is None or self._state is None:
+            self._state = None
+        else:
+            self._state = self._state.masked_fill(torch.as_tensor(done)[:, None], 0.0)
+
+
+def _batch_size(observation: Any) -> int:
+    """n of a batched observation: the first axis of any of its arrays."""
+    while isinstance(observation, dict | tuple):
+        observation = next(iter(observation.values() if isinstance(observation, dict) else observation))
+    return len(observation)

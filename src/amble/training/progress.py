@@ -67,8 +67,8 @@ class Progress:
         self._time_limit = time_limit
         self._stream: Any = stream if stream is not None else sys.stdout
         self._interval = interval
-        self._row: dict[str, float | int | None] = {}
-        self._printed: dict[str, float | int | None] = {}
+        self._row: dict[str, float | int | str | None] = {}
+        self._printed: dict[str, float | int | str | None] = {}
         self._returns: deque[float] = deque(maxlen=600)
         self._clock: deque[tuple[float, float]] = deque()  # (wall_seconds, env_steps) of the last rows
         self._live: Live | None = None

@@ -129,13 +129,13 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _headline(run: RunDirectory, trainer: Trainer) -> list[str]:
-    env, hyper = trainer.env, trainer.behavior.hyperparameters
+    env = trainer.env
     backend = env.metadata.get("amble_backend", "array")
     size = sum(parameter.numel() for parameter in trainer.algorithm.parameters)
     return [
         f"{trainer.name}: {trainer.behavior.trainer_type} on {trainer.config.env_id}, {env.num_envs} environments "
         f"({backend}), {trainer.collector.decisions} decisions each an iteration",
-        f"{size:,} parameters, minibatches of {hyper.batch_size}, {hyper.num_epoch} epochs, "
+        f"{size:,} parameters, {trainer.algorithm.describe()}, "
         f"seed {trainer.config.env_settings.seed}; writing to {run.path}",
     ]
 

@@ -1,4 +1,4 @@
-"""Gymnasium spaces as JSON and back: Box, Discrete, MultiDiscrete, MultiBinary."""
+"""Gymnasium spaces as JSON and back: Box, Discrete, MultiDiscrete, MultiBinary, and Dict and Tuple of those."""
 
 import math
 from typing import Any
@@ -42,9 +42,13 @@ def space_to_json(space: spaces.Space) -> dict[str, Any]:
         }
     if isinstance(space, spaces.MultiBinary):
         return {"type": "MultiBinary", "shape": [int(size) for size in space.shape]}
+    if isinstance(space, spaces.Dict):
+        return {"type": "Dict", "spaces": {key: space_to_json(part) for key, part in space.spaces.items()}}
+    if isinstance(space, spaces.Tuple):
+        return {"type": "Tuple", "spaces": [space_to_json(part) for part in space.spaces]}
     raise UsageError(
-        f"the space {space} is a {type(space).__name__}; expected Box, Discrete, MultiDiscrete or "
-        "MultiBinary. Flatten it with gymnasium.wrappers.FlattenObservation."
+        f"the space {space} is a {type(space).__name__}; expected Box, Discrete, MultiDiscrete, "
+        "MultiBinary, or a Dict or Tuple of those. Flatten it with gymnasium.wrappers.FlattenObservation."
     )
 
 
@@ -59,6 +63,8 @@ def space_from_json(value: Any) -> spaces.Space:
         "Discrete": _discrete,
         "MultiDiscrete": _multi_discrete,
         "MultiBinary": _multi_binary,
+        "Dict": _dict,
+        "Tuple": _tuple,
     }
     kind = value.get("type") if isinstance(value, dict) else None
     if not isinstance(kind, str) or kind not in kinds:
@@ -91,6 +97,15 @@ def _multi_discrete(value: dict[str, Any]) -> spaces.MultiDiscrete:
 def _multi_binary(value: dict[str, Any]) -> spaces.MultiBinary:
     shape = _shape(value["shape"])
     return spaces.MultiBinary(shape[0] if len(shape) == 1 else list(shape))
+
+
+def _dict(value: dict[str, Any]) -> spaces.Space:
+    # Gymnasium sorts a plain dict's keys; a list of pairs keeps the order in which a policy's columns stand.
+    return spaces.Dict([(key, space_from_json(part)) for key, part in value["spaces"].items()])
+
+
+def _tuple(value: dict[str, Any]) -> spaces.Space:
+    return spaces.Tuple([space_from_json(part) for part in value["spaces"]])
 
 
 def _dtype_name(space: spaces.Space) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,17 +16,17 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 import amble.envs
-from amble.algorithms.ppo import PPO
-from amble.config import RunConfig
+from amble.config import BehaviorSettings, RunConfig
 from amble.errors import AmbleError, UsageError
-from amble.nets.actor_critic import Critic, Policy, observation_size
+from amble.nets.critics import Critic
+from amble.training.build import build_algorithm, build_policy
 from amble.training.collect import Collector, Episodes
 from amble.training.policy import policy_spec
 from amble.training.random_state import restore_torch_rng, torch_rng_to_json
 from amble.training.seeds import Seeds
 from amble.training.threads import torch_threads, update_threads
 
-Row = dict[str, float | int | None]
+Row = dict[str, float | int | str | None]
 
 BODY_ENVS, OTHER_ENVS = 256, 8
 """How many environments are stepped together unless the run file says: of our batched bodies, of any other."""
@@ -51,43 +51,35 @@ class Trainer:
         self.seeds = Seeds(config.env_settings.seed)
 
         self.env = make_env(config)
-        decisions = math.ceil(hyper.buffer_size / self.env.num_envs)
         weights = self.seeds.generator("weights")
-        hidden = [network.hidden_units] * network.num_layers
-        self.policy = Policy(
-            self.env.single_observation_space,
-            self.env.single_action_space,
-            hidden=hidden,
-            activation=network.activation,
-            normalise=network.normalize,
-            initial_std=hyper.initial_std,
-            action_clip=hyper.action_clip,
-            rng=weights,
-        ).to(self.device)
-        self.critic = Critic(
-            observation_size(self.env.single_observation_space),
-            hidden=hidden,
-            activation=network.activation,
-            standardise=hyper.normalize_returns,
-            rng=weights,
+        self.policy = build_policy(
+            behavior, self.env.single_observation_space, self.env.single_action_space, weights
         ).to(self.device)
         self.exploration = self.seeds.generator("exploration")
         self.minibatches = self.seeds.generator("minibatches")
-        self.algorithm = PPO(
+        self.algorithm = build_algorithm(behavior, self.policy, weights, self.minibatches, self.device)
+        decisions, sequence_length = rollout_length(behavior, self.env.num_envs)
+        critic = self.algorithm.networks.get("critic")
+        self.collector = Collector(
+            self.env,
             self.policy,
-            self.critic,
-            hyper,
-            gamma=behavior.reward_signals.extrinsic.gamma,
-            reward_strength=behavior.reward_signals.extrinsic.strength,
-            time_horizon=behavior.time_horizon,
-            max_steps=behavior.max_steps,
-            rng=self.minibatches,
+            decisions,
+            self.exploration,
+            self.device,
+            critic=critic if isinstance(critic, Critic) else None,
+            sequence_length=sequence_length,
         )
-        self.collector = Collector(self.env, self.policy, decisions, self.exploration, self.device)
-        self._update_threads = update_threads(hyper.batch_size, network.hidden_units)
+        self._update_threads = update_threads(
+            getattr(hyper, "batch_size", hyper.buffer_size), network.hidden_units
+        )
         self.env_steps, self.iteration = 0, 0
         self.wall_seconds = 0.0
         self._began = False
+
+    @property
+    def critic(self) -> Critic:
+        """V(s); KeyError where the algorithm has none."""
+        return cast("Critic", self.algorithm.networks["critic"])
 
     def run(
         self,
@@ -148,8 +140,11 @@ class Trainer:
     def tensors(self) -> dict[str, Tensor]:
         """Everything learned: networks, normalisers, optimiser moments."""
         return {
-            **{f"policy.{name}": value for name, value in self.policy.state_dict().items()},
-            **{f"critic.{name}": value for name, value in self.critic.state_dict().items()},
+            **{
+                f"{network}.{name}": value
+                for network, module in self.algorithm.networks.items()
+                for name, value in module.state_dict().items()
+            },
             **{f"optimiser.{name}": value for name, value in self.algorithm.optimiser_tensors().items()},
         }
 
@@ -174,7 +169,7 @@ class Trainer:
 
     def load_weights(self, tensors: dict[str, Tensor]) -> None:
         """Take networks and normalisers from a checkpoint of a run with the same networks."""
-        for name, module in (("policy", self.policy), ("critic", self.critic)):
+        for name, module in self.algorithm.networks.items():
             try:
                 module.load_state_dict(_below(tensors, f"{name}."))
             except RuntimeError as mismatch:
@@ -224,6 +219,19 @@ def default_num_envs(env_id: str, buffer_size: int) -> int:
     """The largest number of environments up to our default that divides `buffer_size` into whole rollouts."""
     most = BODY_ENVS if env_id.startswith("amble/") else OTHER_ENVS
     return next(n for n in range(min(most, buffer_size), 0, -1) if buffer_size % n == 0)
+
+
+def rollout_length(behavior: BehaviorSettings, num_envs: int) -> tuple[int, int]:
+    """T, decisions of each environment an iteration, and L, those of a sequence (1 without a memory).
+
+    T is buffer_size / B, rounded up to whole sequences.
+    """
+    memory = behavior.network_settings.memory
+    decisions = math.ceil(behavior.hyperparameters.buffer_size / num_envs)
+    if memory is None:
+        return decisions, 1
+    length = min(memory.sequence_length, decisions)
+    return math.ceil(decisions / length) * length, length
 
 
 def _episode_figures(episodes: Episodes) -> Row:

@@ -1,0 +1,1 @@
+"""The policy heads, one family a file; `nets/distributions.py` says what all of them answer."""

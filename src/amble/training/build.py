@@ -1,0 +1,105 @@
+"""From the run file to networks and the algorithm that trains them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from gymnasium import spaces
+
+from amble.algorithms.a2c import A2C
+from amble.algorithms.algorithm import Algorithm, Problem
+from amble.algorithms.pg import NEEDS_Q, NEEDS_VALUE, PG
+from amble.algorithms.ppo import PPO
+from amble.algorithms.trpo import TRPO
+from amble.config import (
+    A2CHyperparameters,
+    BehaviorSettings,
+    NetworkSettings,
+    PGHyperparameters,
+    PPOHyperparameters,
+    TRPOHyperparameters,
+)
+from amble.errors import UsageError
+from amble.nets.actor_critic import Policy
+from amble.nets.critics import Critic, QCritic
+from amble.nets.network import NetShape
+
+
+def net_shape(network: NetworkSettings) -> NetShape:
+    """The shape of actor and critic that the run file asks for."""
+    return NetShape(
+        hidden=[network.hidden_units] * network.num_layers,
+        activation=network.activation,
+        encoder=network.vis_encode_type,
+        memory_size=0 if network.memory is None else network.memory.memory_size,
+    )
+
+
+def build_policy(
+    behavior: BehaviorSettings,
+    observation_space: spaces.Space[Any],
+    action_space: spaces.Space[Any],
+    weights: torch.Generator,
+) -> Policy:
+    """An untrained policy for these spaces."""
+    hyper, network = behavior.hyperparameters, behavior.network_settings
+    return Policy(
+        observation_space,
+        action_space,
+        shape=net_shape(network),
+        normalise=network.normalize,
+        initial_std=hyper.initial_std,
+        action_clip=hyper.action_clip,
+        distribution=hyper.distribution,
+        rng=weights,
+    )
+
+
+def build_algorithm(
+    behavior: BehaviorSettings,
+    policy: Policy,
+    weights: torch.Generator,
+    minibatches: torch.Generator,
+    device: torch.device,
+) -> Algorithm:
+    """The algorithm of the behaviour's trainer, with the critics that it learns by."""
+    hyper = behavior.hyperparameters
+    shape, standardise = net_shape(behavior.network_settings), hyper.normalize_returns
+    extrinsic = behavior.reward_signals.extrinsic
+    problem = Problem(
+        gamma=extrinsic.gamma,
+        reward_strength=extrinsic.strength,
+        time_horizon=behavior.time_horizon,
+        max_steps=behavior.max_steps,
+    )
+
+    def critic() -> Critic:
+        return Critic(policy.layout, shape=shape, standardise=standardise, rng=weights).to(device)
+
+    def q_critic() -> QCritic:
+        return QCritic(
+            policy.layout,
+            policy.actions,
+            policy.head.dimensions,
+            shape=shape,
+            standardise=standardise,
+            rng=weights,
+        ).to(device)
+
+    if isinstance(hyper, PPOHyperparameters):
+        return PPO(policy, critic(), hyper, problem, minibatches)
+    if isinstance(hyper, A2CHyperparameters):
+        return A2C(policy, critic(), hyper, problem, minibatches)
+    if isinstance(hyper, PGHyperparameters):
+        return PG(
+            policy,
+            hyper,
+            problem,
+            minibatches,
+            critic=critic() if hyper.estimator in NEEDS_VALUE else None,
+            q_critic=q_critic() if hyper.estimator in NEEDS_Q else None,
+        )
+    if isinstance(hyper, TRPOHyperparameters):
+        return TRPO(policy, critic(), hyper, problem, minibatches)
+    raise UsageError(f"No algorithm is built for trainer {behavior.trainer_type} here.")
