@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := results/walker-demo
 
-.PHONY: walker test lint bench bench-warnings bench-learning bench-spinup clean
+.PHONY: walker test lint bench bench-warnings bench-learning bench-spinup bench-gymnasium clean
 
 walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a film and the learning curve
 	$(BIN)/amble train walker-demo --force
@@ -32,6 +32,9 @@ bench-warnings: $(READY)  ## a million random decisions of each Walker without a
 
 bench-learning: $(READY)  ## CartPole, Pendulum and 3DBall: five seeds of each preset
 	$(BIN)/python benchmarks/learning.py
+
+bench-gymnasium: $(READY)  ## Gymnasium's MuJoCo tasks: physics alone, our environment step, Gymnasium's own
+	$(BIN)/python benchmarks/gymnasium_speed.py
 
 bench-spinup: $(READY)  ## Spinning Up's PPO on HalfCheetah: five seeds of a million steps
 	$(BIN)/python benchmarks/spinup_halfcheetah.py
