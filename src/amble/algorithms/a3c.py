@@ -12,9 +12,9 @@ Here is what one worker does with one rollout; its processes and environments ar
 Between a worker's pull and its push others have moved θ: its gradient is that many updates *stale*.
 
 **A short lock, not lock-free.** The paper's Hogwild updates lose some of each other's writes. With Adam they would also
-lose counts of its bias correction, merge the observations' moments wrongly, and rescale the critic (Pop-Art) for a scale
-that another worker has just moved. Under a lock none of this happens: every push is one whole Adam step, and one worker
-alone does exactly what A2C does. Nobody waits for another's rollout or gradient, only for its step
+lose counts of its bias correction, merge the observations' moments wrongly, and rescale the critic (Pop-Art) for a
+scale that another worker has just moved. Under a lock none of this happens: every push is one whole Adam step, and one
+worker alone does exactly what A2C does. Nobody waits for another's rollout or gradient, only for its step
 (`benchmarks/a3c_throughput.py` measures how long).
 
 **Normalisation.** A worker acts, and takes its gradient, with the observations' moments that it pulled, so its stored

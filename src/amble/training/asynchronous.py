@@ -3,12 +3,12 @@
 `algorithms/a3c.py` says what a worker does with one rollout, `training/worker.py` is its process.
 
 Within an iteration no worker waits for another, except for the length of a push. Between iterations all of them rest
-for as long as a row is written (or a checkpoint, which is therefore of one moment): a worker that is done first idles
-for at most one rollout of `PUSHES` or so.
+while a row is written, or a checkpoint, which is therefore of one moment; a worker that is done first idles for at most
+one rollout of `PUSHES` or so.
 
-A run with one worker repeats itself bit for bit. With more, their order of pushes is the machine's, and no two runs of a
-seed are alike; nor does a resumed run go on bit for bit: it goes on from the same parameters, statistics and counters,
-with random streams that were not used before.
+A run with one worker repeats itself bit for bit. With more, the order of pushes is the machine's, and no two runs of a
+seed are alike. No resumed run goes on bit for bit: it goes on from the same parameters, statistics and counters, with
+random streams that were not used before.
 """
 
 from __future__ import annotations

@@ -32,8 +32,9 @@ GO, READY, REST, FAILED = "go", "ready", "rest", "failed"
 """Words between parent and worker."""
 
 CLAIMED, PUSHED, LIMIT, BEFORE = "claimed", "pushed", "limit", "before"
-"""Counts of env steps among the shared tensors: by worker, rollouts begun and rollouts pushed since this run was
-started; the sum of `claimed` from which on no rollout is begun; and the steps of the runs that this one goes on from."""
+"""Counts of env steps among the shared tensors. `claimed` and `pushed`: of each worker's rollouts, begun and pushed,
+since this run was started; `limit`: no rollout is begun once so many are claimed; `before`: taken by the runs that this
+one goes on from."""
 
 
 @dataclass(frozen=True)
