@@ -57,3 +57,14 @@ def test_kl_is_flat_where_the_two_are_equal(two: dict[str, torch.Tensor]) -> Non
     assert log_std.grad is not None
     assert mean.grad.abs().max() == 0
     assert log_std.grad.abs().max() < 1e-5
+
+
+def test_a_log_std_of_each_sample(two: dict[str, torch.Tensor]) -> None:
+    """The same for all of them is the shared one; and one sample's own is that of this sample alone."""
+    each = {key: two[key].expand(50, 3) for key in two}
+    assert torch.equal(gaussian.kl_divergence(**each), gaussian.kl_divergence(**two))
+    assert gaussian.entropy(each["log_std_p"]).shape == (50, 3)
+    own = two["log_std_p"] + torch.arange(50)[:, None] / 50
+    found = gaussian.log_density(two["mean_q"], two["mean_p"], own)
+    alone = gaussian.log_density(two["mean_q"][7], two["mean_p"][7], own[7])
+    assert torch.equal(found[7], alone)

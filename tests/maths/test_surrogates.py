@@ -1,10 +1,22 @@
-"""The lecture's golden numbers, and what PPO's loss does where the clip bites."""
+"""The lecture's golden numbers, what PPO's loss does where the clip bites, and the losses up to it."""
+
+import math
 
 import pytest
 import torch
 
 from amble.maths.importance import ratio
-from amble.maths.surrogates import clip_fraction, clipped_surrogate, clipped_value_loss, value_loss
+from amble.maths.surrogates import (
+    adapted_coefficient,
+    adapted_learning_rate,
+    clip_fraction,
+    clipped_surrogate,
+    clipped_value_loss,
+    kl_penalty_loss,
+    policy_gradient_loss,
+    surrogate,
+    value_loss,
+)
 
 # LECTURE §4: 5 samples × 2 action dimensions, ε = 0.2, printed to four places.
 RATIO = torch.tensor(
@@ -98,3 +110,85 @@ class TestClippedValueLoss:
         assert found.item() == pytest.approx(loss)
         assert v.grad is not None
         assert v.grad.item() == pytest.approx(slope)
+
+
+class TestPolicyGradientLoss:
+    def test_by_hand(self) -> None:
+        """-(-1·2 + -3·1)/2 = 2.5; the slope of each log π is -Φ/N, and Φ is a number."""
+        log_prob = torch.tensor([-1.0, -3.0], requires_grad=True)
+        weight = torch.tensor([2.0, 1.0], requires_grad=True)
+        loss = policy_gradient_loss(log_prob, weight)
+        loss.backward()
+        assert loss.item() == 2.5
+        assert log_prob.grad is not None
+        assert log_prob.grad.tolist() == [-1.0, -0.5]
+        assert weight.grad is None
+
+    def test_its_gradient_is_that_of_the_surrogates_where_the_policies_are_equal(self) -> None:
+        """∇ρ = ρ ∇log π and ρ = 1: E9, E20 and E22 all start in the same direction."""
+        rng = torch.Generator().manual_seed(0)
+        log_prob, advantage = torch.randn(2, 20, generator=rng)
+        log_prob.requires_grad_()
+        rho = ratio(log_prob, log_prob.detach())
+        losses = (
+            policy_gradient_loss(log_prob, advantage),
+            -surrogate(rho, advantage),
+            clipped_surrogate(rho, advantage, 0.2),
+        )
+        first, *others = (torch.autograd.grad(loss, log_prob, retain_graph=True)[0] for loss in losses)
+        for other in others:
+            torch.testing.assert_close(other, first)
+
+
+def test_surrogate_by_hand() -> None:
+    """(1.5·2 + 0.5·-1)/2 = 1.25."""
+    assert surrogate(torch.tensor([1.5, 0.5]), torch.tensor([2.0, -1.0])).item() == 1.25
+
+
+@pytest.mark.parametrize("kl", [[0.1, 0.3], 0.2])
+def test_kl_penalty_by_hand(kl: list[float] | float) -> None:
+    """-1.25 + 3·0.2 = -0.65, whether KL comes sample by sample or as a mean."""
+    rho, advantage = torch.tensor([1.5, 0.5]), torch.tensor([2.0, -1.0])
+    assert kl_penalty_loss(rho, advantage, torch.tensor(kl), 3.0).item() == pytest.approx(-0.65)
+
+
+@pytest.mark.parametrize(
+    ("kl", "after"),
+    [
+        (0.0, 1.0),
+        (0.0066, 1.0),
+        (0.0067, 2.0),
+        (0.01, 2.0),
+        (0.015, 2.0),
+        (0.0151, 4.0),
+        (math.nan, 4.0),
+        (math.inf, 4.0),
+    ],
+)
+def test_adapted_coefficient(kl: float, after: float) -> None:
+    """β = 2 and target 0.01: halved under 0.01/1.5 = 0.00667, doubled over 0.015."""
+    assert adapted_coefficient(2.0, kl, 0.01) == after
+
+
+@pytest.mark.parametrize(
+    ("rate", "kl", "after"),
+    [
+        (3e-4, 0.021, 2e-4),  # over 2·0.01
+        (3e-4, 0.02, 3e-4),
+        (3e-4, 0.005, 3e-4),
+        (3e-4, 0.0049, 4.5e-4),  # under 0.01/2
+        (3e-4, 0.0, 3e-4),
+        (3e-4, -1e-9, 3e-4),
+        (3e-4, math.nan, 2e-4),
+        (3e-4, math.inf, 2e-4),
+        (1.2e-5, 1.0, 1e-5),
+        (9e-3, 0.001, 1e-2),
+    ],
+)
+def test_adapted_learning_rate(rate: float, kl: float, after: float) -> None:
+    assert adapted_learning_rate(rate, kl, 0.01) == pytest.approx(after, rel=1e-12)
+
+
+def test_adapted_learning_rate_within_its_own_limits() -> None:
+    assert adapted_learning_rate(3e-4, 1.0, 0.01, (2.5e-4, 4e-4)) == 2.5e-4
+    assert adapted_learning_rate(3e-4, 0.001, 0.01, (2.5e-4, 4e-4)) == 4e-4

@@ -42,8 +42,7 @@ def exact_importance_variance(
     """E19 where there are K outcomes: Var_q[f p/q] = E_p[f² p/q] - (E_p f)²; inf where q = 0 and f p ≠ 0."""
     counts = (f != 0) & (log_p > -torch.inf)
     root = f * torch.exp(log_p - 0.5 * torch.where(counts, log_q, 0.0))  # f p / √q
-    second_moment = torch.where(counts, root.square(), 0.0).sum(dim=-1)
-    return second_moment - (f * log_p.exp()).sum(dim=-1).square()
+    return root.square().sum(dim=-1) - (f * log_p.exp()).sum(dim=-1).square()
 
 
 def ratio_variance(ratio: Float[Tensor, "*n"]) -> Float[Tensor, ""]:

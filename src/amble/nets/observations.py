@@ -221,10 +221,12 @@ def _channels_last(shape: tuple[int, ...]) -> bool | None:
 
 
 def _image(leaf: _Leaf) -> Image:
-    shape = leaf.space.shape or ()
+    shape = tuple(leaf.space.shape or ())
     last = bool(_channels_last(shape))
-    height, width, channels = (*shape, 1)[:3] if last else (*shape[1:], shape[0])
-    return Image(leaf.columns, (channels, height, width), last, leaf.name)
+    if len(shape) == 2:
+        shape = (*shape, 1)
+    sizes = (shape[2], shape[0], shape[1]) if last else (shape[0], shape[1], shape[2])
+    return Image(leaf.columns, sizes, last, leaf.name)
 
 
 def _part(leaf: _Leaf, observation: Any) -> Any:

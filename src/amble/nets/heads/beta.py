@@ -34,47 +34,47 @@ class BetaHead(nn.Module):
 
     def noise(self, shape: tuple[int, ...], rng: torch.Generator) -> Float[Tensor, "*n noise"]:
         """For each of a dimension's two Gammas, five normal numbers and a uniform one."""
-        noise = torch.randn(*shape, 2 * self.dimensions, _CANDIDATES + 1, generator=rng)
-        noise[..., -1].uniform_(generator=rng)
+        noise = torch.randn(*shape, _CANDIDATES + 1, 2 * self.dimensions, generator=rng)
+        noise[..., -1, :].uniform_(generator=rng)
         return noise.flatten(start_dim=-2)
 
     def sample(
-        self, output: Float[Tensor, "*n 2A"], noise: Float[Tensor, "*n noise"]
+        self, output: Float[Tensor, "*n P"], noise: Float[Tensor, "*n noise"]
     ) -> Float[Tensor, "*n A"]:
-        """a = g_α / (g_α + g_β) with g ~ Gamma, of which the noise decides everything but the shape."""
-        shape = self.distribution(output)
-        first, second = _gamma(shape, noise.unflatten(-1, (shape.shape[-1], -1))).chunk(2, dim=-1)
+        """a = g_α / (g_α + g_β) with g ~ Gamma, of which the noise decides everything but the shape; no gradient."""
+        shape = self.distribution(output).detach()
+        first, second = _gamma(shape, noise.unflatten(-1, (_CANDIDATES + 1, -1))).chunk(2, dim=-1)
         return (first / (first + second)).clamp(_EDGE, 1 - _EDGE)
 
-    def mode(self, output: Float[Tensor, "*n 2A"]) -> Float[Tensor, "*n A"]:
+    def mode(self, output: Float[Tensor, "*n P"]) -> Float[Tensor, "*n A"]:
         """a = (α - 1) / (α + β - 2)."""
         first, second = softplus(output).clamp(min=1e-30).chunk(2, dim=-1)
         return (first / (first + second)).clamp(_EDGE, 1 - _EDGE)
 
     def log_probs(
-        self, output: Float[Tensor, "*n 2A"], action: Float[Tensor, "*n A"]
+        self, output: Float[Tensor, "*n P"], action: Float[Tensor, "*n A"]
     ) -> Float[Tensor, "*n A"]:
         """log density of each dimension in [0, 1]."""
         return beta.log_density(action, *self.distribution(output).chunk(2, dim=-1))
 
-    def entropies(self, output: Float[Tensor, "*n 2A"]) -> Float[Tensor, "*n A"]:
+    def entropies(self, output: Float[Tensor, "*n P"]) -> Float[Tensor, "*n A"]:
         """Entropy of each dimension."""
         return beta.entropy(*self.distribution(output).chunk(2, dim=-1))
 
-    def distribution(self, output: Float[Tensor, "*n 2A"]) -> Float[Tensor, "*n 2A"]:
+    def distribution(self, output: Float[Tensor, "*n P"]) -> Float[Tensor, "*n P"]:
         """α of every dimension, then β of every dimension."""
         return 1 + softplus(output)
 
-    def kl(self, p: Float[Tensor, "*n 2A"], q: Float[Tensor, "*n 2A"]) -> Float[Tensor, "*n"]:
+    def kl(self, p: Float[Tensor, "*n P"], q: Float[Tensor, "*n P"]) -> Float[Tensor, "*n"]:
         """D_KL(p ‖ q)."""
         return beta.kl_divergence(*p.chunk(2, dim=-1), *q.chunk(2, dim=-1))
 
-    def ratio_variance(self, p: Float[Tensor, "*n 2A"], q: Float[Tensor, "*n 2A"]) -> Float[Tensor, "*n"]:
+    def ratio_variance(self, p: Float[Tensor, "*n P"], q: Float[Tensor, "*n P"]) -> Float[Tensor, "*n"]:
         """Var_{a~q}[p/q] in closed form; inf where αq ≥ 2αp or βq ≥ 2βp."""
         return beta.predicted_ratio_variance(*p.chunk(2, dim=-1), *q.chunk(2, dim=-1))
 
 
-def _gamma(shape: Float[Tensor, "*n G"], noise: Float[Tensor, "*n G C"]) -> Float[Tensor, "*n G"]:
+def _gamma(shape: Float[Tensor, "*n G"], noise: Float[Tensor, "*n C G"]) -> Float[Tensor, "*n G"]:
     """Samples of Gamma(shape, 1) for shapes of at least 1, from numbers drawn before the shape was known.
 
     With d = shape - ⅓ the candidate d(1 + x/√9d)³, x normal, is taken with probability
@@ -83,10 +83,11 @@ def _gamma(shape: Float[Tensor, "*n G"], noise: Float[Tensor, "*n G C"]) -> Floa
     fifth needs no permission, which moves the distribution by less than 1e-6 in total variation.
     Source: Marsaglia, Tsang 2000, "A simple method for generating gamma variables".
     """
-    normal, uniform = noise[..., :-1], noise[..., -1:]
-    d = (shape - 1 / 3).unsqueeze(-1)
-    v = (1 + normal * torch.rsqrt(9 * d)).clamp(min=1e-10) ** 3
-    taken = torch.exp((0.5 * normal.square() + d * (1 - v + torch.log(v))).clamp(max=0.0))
-    all_fail = torch.cumprod(1 - taken[..., :-1], dim=-1)
-    index = (uniform < all_fail).sum(dim=-1, keepdim=True)
-    return (d * v.gather(-1, index)).squeeze(-1)
+    normal, uniform = noise[..., :-1, :], noise[..., -1:, :]
+    d = (shape - 1 / 3).unsqueeze(-2)
+    root = (1 + normal * torch.rsqrt(9 * d)).clamp_(min=1e-10)
+    v = root * root * root
+    taken = torch.exp((0.5 * normal * normal + d * (1 - v + 3 * torch.log(root))).clamp_(max=0.0))
+    all_fail = torch.cumprod(1 - taken[..., :-1, :], dim=-2)
+    index = (uniform < all_fail).sum(dim=-2, keepdim=True)
+    return (d * v.gather(-2, index)).squeeze(-2)

@@ -43,15 +43,15 @@ class GaussianHead(nn.Module):
         """Entropy of each dimension, the same for every sample."""
         return gaussian.entropy(self.log_std).expand_as(output)
 
-    def distribution(self, output: Float[Tensor, "*n A"]) -> Float[Tensor, "*n 2A"]:
+    def distribution(self, output: Float[Tensor, "*n A"]) -> Float[Tensor, "*n P"]:
         """μ of every dimension, then log σ of every dimension."""
         return torch.cat([output, self.log_std.expand_as(output)], dim=-1)
 
-    def kl(self, p: Float[Tensor, "*n 2A"], q: Float[Tensor, "*n 2A"]) -> Float[Tensor, "*n"]:
+    def kl(self, p: Float[Tensor, "*n P"], q: Float[Tensor, "*n P"]) -> Float[Tensor, "*n"]:
         """D_KL(p ‖ q); squashing both by the same function leaves it what it is."""
         return gaussian.kl_divergence(*p.chunk(2, dim=-1), *q.chunk(2, dim=-1))
 
-    def ratio_variance(self, p: Float[Tensor, "*n 2A"], q: Float[Tensor, "*n 2A"]) -> Float[Tensor, "*n"]:
+    def ratio_variance(self, p: Float[Tensor, "*n P"], q: Float[Tensor, "*n P"]) -> Float[Tensor, "*n"]:
         """Var_{a~q}[p/q] in closed form, squashed or not; inf where σp² ≥ 2σq²."""
         return predicted_ratio_variance_gaussian(*p.chunk(2, dim=-1), *q.chunk(2, dim=-1))
 
