@@ -51,6 +51,8 @@ _BACK_OFF_SECONDS = 0.1
 _WATCH_SECONDS = 0.1
 """How often a request to stop is looked for."""
 _CLOSE_SECONDS = 2.0
+_PRELOADED = ["amble.training.run", "amble.training.worker", "torch._dynamo"]
+"""Loaded once, into the process that workers are forked from. Torch takes seconds, and its optimisers import dynamo."""
 
 
 @dataclass
@@ -214,8 +216,7 @@ class AsynchronousTrainer(Learner):
                     PUSHED: steps,
                 },
             )
-            # Loaded once into the process that workers are forked from: torch takes seconds.
-            self._context.set_forkserver_preload(["amble.training.worker"])
+            self._context.set_forkserver_preload(_PRELOADED)
             for seat in self._seats:
                 self._start(seat)
             while not all(seat.ready for seat in self._seats):
