@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := results/walker-demo
 
-.PHONY: walker test lint bench bench-warnings bench-learning clean
+.PHONY: walker test lint bench bench-warnings bench-learning bench-spinup clean
 
 walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a film and the learning curve
 	$(BIN)/amble train walker-demo --force
@@ -33,10 +33,13 @@ bench-warnings: $(READY)  ## a million random decisions of each Walker without a
 bench-learning: $(READY)  ## CartPole, Pendulum and 3DBall: five seeds of each preset
 	$(BIN)/python benchmarks/learning.py
 
+bench-spinup: $(READY)  ## Spinning Up's PPO on HalfCheetah: five seeds of a million steps
+	$(BIN)/python benchmarks/spinup_halfcheetah.py
+
 clean:
 	rm -rf $(VENV) .pytest_cache .ruff_cache
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[video,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[video,compare,dev]'
 	touch $@

@@ -22,7 +22,8 @@ ROOMS: dict[str, set[str]] = {
     "training": {"errors", "config", "maths", "nets", "envs", "algorithms", "top"},
     "insight": {"errors", "config", "maths", "nets", "envs", "algorithms", "training"},
     "cli": {"errors", "config", "envs", "training", "insight", "top"},
-    "top": {"errors", "config", "envs", "training"},
+    "spinup": {"errors", "maths", "envs", "training", "top"},
+    "top": {"errors", "config", "envs", "training", "spinup"},
 }
 # Packages that a room never imports, for what it is or for how long they take to load.
 NEVER: dict[str, set[str]] = {
@@ -34,6 +35,7 @@ NEVER: dict[str, set[str]] = {
     "algorithms": {"gymnasium", "mujoco", "pathlib", "time"},
     "training": {"typer", "argparse", "mujoco"},
     "insight": {"typer", "argparse"},
+    "spinup": {"typer", "argparse", "mujoco"},
 }
 EVERYWHERE = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 

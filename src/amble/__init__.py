@@ -7,6 +7,8 @@ In short:
     amble.train("walker", overrides=["max_steps=200000"])    # results/walker
     policy = amble.load("results/walker")
     env = amble.make("amble/Walker-v0", num_envs=16)
+
+`amble.spinup` has Spinning Up's functions: `amble.spinup.ppo_pytorch(env_fn)`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from gymnasium.vector import VectorEnv
 
+    from amble import spinup as spinup
     from amble.config import RunConfig
     from amble.training.policy import PortablePolicy
 
@@ -34,6 +37,15 @@ if Path(next(iter(sys.argv), "")).stem != "amble":
 
 # Threads that spin while they wait take the cores from the physics. OpenMP reads this when torch is first imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+
+def __getattr__(name: str) -> Any:
+    """`amble.spinup` without an import of its own, and without torch for those who do not ask."""
+    if name == "spinup":
+        import amble.spinup as spinup_room
+
+        return spinup_room
+    raise AttributeError(f"module 'amble' has no attribute {name!r}")
 
 
 def train(run: str | Path | RunConfig, overrides: Sequence[str] = ()) -> Path:

@@ -39,7 +39,7 @@ def test_help_imports_nothing_heavy() -> None:
     help_text, _, rest = fresh_python("-c", program).partition("CODE")
     code, _, modules = rest.partition("MODULES")
     assert code.strip() == "0"
-    for command in ("train", "evaluate", "play", "plot", "presets"):
+    for command in ("train", "evaluate", "play", "plot", "compare", "presets"):
         assert f"\n  {command} " in help_text
     heavy = {
         "torch",

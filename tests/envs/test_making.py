@@ -117,7 +117,7 @@ def test_seeds_do_not_overlap_between_neighbouring_runs():
 
 
 def test_auto_takes_the_array_form():
-    for env_id in ("CartPole-v1", "amble/3DBall-v0"):
+    for env_id in ("CartPole-v1", "amble/3DBall-v0", "HalfCheetah-v5"):
         assert amble.envs.make(env_id, 4).metadata["amble_backend"] == "array"
 
 
@@ -176,11 +176,71 @@ def test_threads_go_only_where_they_are_taken():
     amble.envs.make("toys:Countdown-v0", 1, threads=2)
 
 
-def test_bodies_run_on_every_backend():
+@pytest.mark.parametrize(("env_id", "length"), [("amble/3DBall-v0", 8), ("Reacher-v5", 10)])
+def test_bodies_run_on_every_backend(env_id, length):
     for backend in ("array", "inprocess", "workers"):
-        env = amble.envs.make("amble/3DBall-v0", 2, backend=backend)
-        assert env.reset(seed=0)[0].shape == (2, 8)
+        env = amble.envs.make(env_id, 2, backend=backend)
+        assert env.metadata["amble_backend"] == backend
+        assert env.reset(seed=0)[0].shape == (2, length)
         env.close()
+
+
+def test_any_id_of_gymnasiums_mujoco_classes_has_our_form():
+    gymnasium.register(
+        "Hurdler-v0",
+        entry_point="gymnasium.envs.mujoco.hopper_v5:HopperEnv",
+        max_episode_steps=7,
+        kwargs={"healthy_reward": 2.5, "frame_skip": 2},
+    )
+    try:
+        env = amble.envs.make("Hurdler-v0", 2, threads=1, frame_skip=3)
+        assert type(env.unwrapped).__name__ == "HopperVectorEnv"
+        assert (env.time_limit, env.frame_skip, env.batch.nthread) == (7, 3, 1)
+        env.reset(seed=0)
+        assert env.step(np.zeros((2, 3), np.float32))[4]["reward_survive"].tolist() == [2.5, 2.5]
+        assert amble.envs.make("Hurdler-v0", 2, max_episode_steps=3).time_limit == 3
+        assert amble.envs.make("Hurdler-v0", 2, max_episode_steps=-1).time_limit == 0
+    finally:
+        del gymnasium.registry["Hurdler-v0"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"max_geom": 10}, r"Reacher-v5: its array form does not take max_geom. Use backend 'auto'"),
+        ({"render_mode": "depth_array"}, r"Reacher-v5: its array form draws in .*, not 'depth_array'"),
+    ],
+)
+def test_what_our_form_does_not_take_goes_to_gymnasium(settings, message):
+    env = amble.envs.make("Reacher-v5", 1, **settings)
+    assert env.metadata["amble_backend"] == "inprocess"
+    env.close()
+    with pytest.raises(UsageError, match=message):
+        amble.envs.make("Reacher-v5", 1, backend="array", **settings)
+
+
+def test_settings_that_nobody_takes():
+    with pytest.raises(UsageError, match=r"Reacher-v5 does not take the settings \{'rewardd': 1\}"):
+        amble.envs.make("Reacher-v5", 1, rewardd=1)
+
+
+def test_wrappers_of_a_registration_are_kept():
+    wrapper = gymnasium.wrappers.TimeAwareObservation.wrapper_spec()
+    gymnasium.register(
+        "Clocked-v0",
+        entry_point="gymnasium.envs.mujoco.reacher_v5:ReacherEnv",
+        max_episode_steps=5,
+        additional_wrappers=(wrapper,),
+    )
+    try:
+        env = amble.envs.make("Clocked-v0", 1)
+        assert env.metadata["amble_backend"] == "inprocess"
+        assert env.single_observation_space.shape == (11,)
+        env.close()
+        with pytest.raises(UsageError, match="registered with wrappers of its own"):
+            amble.envs.make("Clocked-v0", 1, backend="array")
+    finally:
+        del gymnasium.registry["Clocked-v0"]
 
 
 @pytest.mark.parametrize(

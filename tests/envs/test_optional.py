@@ -15,7 +15,7 @@ needs_jax = pytest.mark.skipif(importlib.util.find_spec("flax") is None, reason=
 @needs_envpool
 class TestEnvPoolHopper(VectorEnvConformance):
     def make(self, num_envs):
-        env = amble.envs.make("Hopper-v5", num_envs)
+        env = amble.envs.make("Hopper-v5", num_envs, backend="envpool")
         assert env.metadata["amble_backend"] == "envpool"
         return env
 

@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from amble.errors import AmbleError, UsageError
-from amble.insight.plot import _Curves, plot
+from amble.insight.curves import RunCurves
+from amble.insight.plot import plot
 
 
 def make_run(path, rows):
@@ -99,7 +100,7 @@ def test_the_smoothed_line_weighs_rows_by_their_episodes(tmp_path):
     for index, each in enumerate(made):
         each["env_steps"] = 100_000 + index
     made.append(row(4, env_steps=1_000_000, return_mean=9.0, episodes=1))
-    smooth = _Curves(make_run(tmp_path / "a", made)).smooth("return_mean")
+    smooth = RunCurves(make_run(tmp_path / "a", made)).smooth("return_mean")
     # (1·0 + 3·4) / 4 = 3 for the three that lie together, whatever the window's slope.
     np.testing.assert_allclose(smooth, [3.0, 3.0, 3.0, 9.0])
 

@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from amble.errors import UsageError
 from amble.training import threads
 from amble.training.threads import torch_threads, update_threads, usable_cores
 
@@ -41,3 +42,12 @@ def test_afterwards_even_when_it_failed() -> None:
 
 def test_at_least_one_core_is_usable() -> None:
     assert usable_cores() >= 1
+
+
+def test_the_environment_variable_says_how_many_cores(monkeypatch):
+    monkeypatch.setenv("AMBLE_CORES", "1")
+    assert usable_cores() == 1
+    for wrong in ("0", "-1", "two", ""):
+        monkeypatch.setenv("AMBLE_CORES", wrong)
+        with pytest.raises(UsageError, match="AMBLE_CORES must be a whole number of at least 1"):
+            usable_cores()

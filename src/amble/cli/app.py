@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from amble import __version__
+from amble.cli.compare import compare
 from amble.cli.evaluate import evaluate
 from amble.cli.play import play
 from amble.cli.plot import plot
@@ -20,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, play, plot, presets):
+for command in (train, evaluate, play, plot, compare, presets):
     app.command()(command)
 
 

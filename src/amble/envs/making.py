@@ -2,7 +2,6 @@
 
 import difflib
 import importlib
-import inspect
 import logging
 import sys
 import time
@@ -10,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
-from gymnasium.envs.registration import EnvSpec, load_env_creator
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import VectorEnv
 
 from amble.envs.backends import envpool
-from amble.envs.backends.array import make_array
+from amble.envs.backends.array import NoArrayForm, make_array
 from amble.envs.backends.cores import usable_cores
 from amble.envs.backends.inprocess import InProcessVectorEnv
 from amble.envs.backends.workers import WorkersVectorEnv
@@ -37,7 +36,8 @@ def make(
 
     | backend | |
     |---|---|
-    | array | all B in array arithmetic: our bodies, CartPole, phys2d, other ids with a vector entry point |
+    | array | all B in array arithmetic: our bodies, Gymnasium's MuJoCo tasks (v5), CartPole, phys2d, other ids
+    | | with a vector entry point |
     | envpool | EnvPool's C++ threads, where it is installed and has the id |
     | inprocess | one after the other |
     | workers | in one process a core |
@@ -74,14 +74,12 @@ def _make(
 ) -> tuple[VectorEnv, str, dict[str, float]]:
     cores = threads or usable_cores()
     if backend in ("auto", "array"):
-        env = make_array(spec, num_envs, {**env_kwargs, **_threads_setting(spec, threads)})
-        if env is not None:
-            return env, "array", {}
-        if backend == "array":
-            raise UsageError(
-                f"{spec.id} has no array form in SAME_STEP autoreset mode (vector entry point: "
-                f"{spec.vector_entry_point}). Use backend 'auto', 'inprocess' or 'workers'."
-            )
+        try:
+            return make_array(spec, num_envs, env_kwargs, threads), "array", {}
+        except NoArrayForm as reason:
+            if backend == "array":
+                raise UsageError(f"{reason} Use backend 'auto', 'inprocess' or 'workers'.") from reason
+            log.debug("%s", reason)
     # Settings are spelt differently in EnvPool, so auto leaves an environment with settings to Gymnasium.
     if backend == "envpool" or (backend == "auto" and not env_kwargs and envpool.knows(spec.id)):
         if not envpool.knows(spec.id):
@@ -97,15 +95,6 @@ def _make(
     if backend == "workers":
         return WorkersVectorEnv(spec, num_envs, env_kwargs, cores), backend, speeds
     return InProcessVectorEnv(spec, num_envs, env_kwargs), backend, speeds
-
-
-def _threads_setting(spec: EnvSpec, threads: int | None) -> dict[str, int]:
-    """Pass `threads` only to an environment whose array form takes it."""
-    if threads is None or spec.vector_entry_point is None:
-        return {}
-    entry = spec.vector_entry_point
-    creator = entry if callable(entry) else load_env_creator(entry)
-    return {"threads": threads} if "threads" in inspect.signature(creator).parameters else {}
 
 
 def _quicker(

@@ -5,48 +5,16 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
-from matplotlib.style import context
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from amble.errors import UsageError
-from amble.training.files import named_os_errors
-from amble.training.metrics import read_metrics
+from amble.insight.curves import RunCurves
+from amble.insight.style import GREY, write_png
 from amble.training.progress import count, duration, grouped
-from amble.training.run_directory import RunDirectory
 
-_INK, _GREY, _GRID = "#1f2933", "#6b7785", "#e4e8ec"
 _COLOURS = ("#2563a8", "#d1603d", "#3a8f5c", "#8457a8", "#b8892b", "#3aa0a8", "#a8456b", "#5b6770")
-_STYLE = {
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "text.color": _INK,
-    "axes.edgecolor": _GREY,
-    "axes.labelcolor": _GREY,
-    "axes.titlecolor": _INK,
-    "axes.titlesize": 10.5,
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.8,
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": _GRID,
-    "grid.linewidth": 0.8,
-    "xtick.color": _GREY,
-    "ytick.color": _GREY,
-    "xtick.labelsize": 9,
-    "ytick.labelsize": 9,
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
-    "legend.frameon": False,
-    "legend.fontsize": 9.5,
-    "lines.linewidth": 1.8,
-    "lines.solid_capstyle": "round",
-    "figure.facecolor": "white",
-}
 _PANELS = (
     ("length_mean", "episode length (decisions)"),
     ("kl", "KL of an update (nats)"),
@@ -54,58 +22,6 @@ _PANELS = (
     ("explained_variance", "explained variance of V"),
     ("steps_per_second", "steps a second"),
 )
-_SMOOTHING = 0.03
-"""Share of the whole run that the smoothed lines average over."""
-
-
-class _Curves:
-    """One run's rows as columns over the env steps."""
-
-    def __init__(self, path: Path):
-        self.run = RunDirectory.open(path)
-        rows = [row for row in read_metrics(path) if row.get("env_steps") is not None]
-        if not rows:
-            raise UsageError(
-                f"{self.run.metrics}: no row is there yet; "
-                "the first comes with the first iteration. Try later."
-            )
-        self._rows = rows
-        self.steps = self.column("env_steps")
-
-    def column(self, key: str) -> np.ndarray:
-        """The values of `key`, one a row, NaN where there is none. (rows,)"""
-        values = [row.get(key) for row in self._rows]
-        return np.array([np.nan if value is None else value for value in values], dtype=float)
-
-    def smooth(self, key: str) -> np.ndarray:
-        """`key` averaged over neighbouring steps; what episodes report, weighted by their number. (rows,)"""
-        values = self.column(key)
-        weights = (
-            np.nan_to_num(self.column("episodes"))
-            if key in ("return_mean", "return_std", "length_mean")
-            else 1
-        )
-        weights = np.where(np.isfinite(values), weights, 0.0)
-        if not weights.any():
-            weights = np.isfinite(values).astype(float)
-        half = _SMOOTHING * max(self.steps[-1] - self.steps[0], 1.0) / 2
-        low = np.searchsorted(self.steps, self.steps - half, side="left")
-        high = np.searchsorted(self.steps, self.steps + half, side="right")
-
-        def window_sum(x: np.ndarray) -> np.ndarray:
-            total = np.concatenate([[0.0], np.cumsum(x)])
-            return total[high] - total[low]
-
-        # Twice, as a window with sloping sides leaves no corners.
-        weight = window_sum(window_sum(weights))
-        summed = window_sum(window_sum(np.where(weights > 0, values, 0.0) * weights))
-        return np.divide(summed, weight, out=np.full(len(values), np.nan), where=weight > 0)
-
-    def last(self, key: str) -> float | None:
-        """The last value of `key` there is."""
-        values = self.column(key)
-        values = values[np.isfinite(values)]
-        return float(values[-1]) if len(values) else None
 
 
 def plot(runs: Sequence[Path], output: Path | None = None) -> Path:
@@ -124,27 +40,15 @@ def plot(runs: Sequence[Path], output: Path | None = None) -> Path:
     """
     if not runs:
         raise UsageError("no run to plot was given; expected directories of runs, as in results/walker-1.")
-    curves = [_Curves(Path(run)) for run in runs]
+    curves = [RunCurves(Path(run)) for run in runs]
     if output is None:
         output = (
             curves[0].run.curve if len(curves) == 1 else curves[0].run.path.resolve().parent / "compare.png"
         )
-    if output.suffix.lower() != ".png":
-        raise UsageError(f"{output}: curves are drawn as PNG; name a file that ends in .png.")
-    with context(["default", _STYLE]):
-        figure = _sheet(curves)
-        canvas = FigureCanvasAgg(figure)
-        temporary = output.with_name(f".tmp-{output.name}")
-        with named_os_errors(output):
-            try:
-                canvas.print_png(temporary)
-                temporary.replace(output)
-            finally:
-                temporary.unlink(missing_ok=True)
-    return output
+    return write_png(lambda: _sheet(curves), output)
 
 
-def _sheet(curves: list[_Curves]) -> Figure:
+def _sheet(curves: list[RunCurves]) -> Figure:
     figure = Figure(figsize=(10, 6.6), dpi=150)
     panels = [panel for panel in _PANELS if any(np.isfinite(run.column(panel[0])).any() for run in curves)]
     rows = GridSpec(
@@ -161,15 +65,15 @@ def _sheet(curves: list[_Curves]) -> Figure:
     return figure
 
 
-def _titles(figure: Figure, curves: list[_Curves]) -> None:
+def _titles(figure: Figure, curves: list[RunCurves]) -> None:
     if len(curves) == 1:
         figure.text(0.075, 0.957, curves[0].run.name, fontsize=15, fontweight="bold", va="center")
-        figure.text(0.075, 0.912, _final_figures(curves[0]), fontsize=10, color=_GREY, va="center")
+        figure.text(0.075, 0.912, _final_figures(curves[0]), fontsize=10, color=GREY, va="center")
     else:
         figure.text(0.075, 0.925, f"{len(curves)} runs", fontsize=15, fontweight="bold", va="center")
 
 
-def _final_figures(run: _Curves) -> str:
+def _final_figures(run: RunCurves) -> str:
     parts = []
     if (mean := run.last("return_mean")) is not None:
         std = run.last("return_std")
@@ -184,7 +88,7 @@ def _final_figures(run: _Curves) -> str:
     return "  ·  ".join(parts)
 
 
-def _draw_return(axes: Axes, curves: list[_Curves]) -> None:
+def _draw_return(axes: Axes, curves: list[RunCurves]) -> None:
     drawn = False
     for index, run in enumerate(curves):
         colour, mean = _COLOURS[index % len(_COLOURS)], run.column("return_mean")
@@ -215,11 +119,11 @@ def _draw_return(axes: Axes, curves: list[_Curves]) -> None:
     if drawn:
         axes.legend(loc="best")
     else:
-        axes.text(0.5, 0.5, "no episode has ended yet", transform=axes.transAxes, ha="center", color=_GREY)
+        axes.text(0.5, 0.5, "no episode has ended yet", transform=axes.transAxes, ha="center", color=GREY)
         axes.set_yticks([])
 
 
-def _draw_small(axes: Axes, curves: list[_Curves], key: str, title: str) -> None:
+def _draw_small(axes: Axes, curves: list[RunCurves], key: str, title: str) -> None:
     for index, run in enumerate(curves):
         colour, values = _COLOURS[index % len(_COLOURS)], run.column(key)
         there = np.isfinite(values)
@@ -232,14 +136,14 @@ def _draw_small(axes: Axes, curves: list[_Curves], key: str, title: str) -> None
         axes.set_ylim(max(low, -1.0) - 0.05, 1.05)
     elif key != "entropy":
         axes.set_ylim(bottom=0.0)  # noise about a level should look like that
-    axes.set_title(title, fontsize=9, color=_GREY, pad=5)
+    axes.set_title(title, fontsize=9, color=GREY, pad=5)
     axes.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
     if key in ("steps_per_second", "length_mean"):
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
     axes.tick_params(labelsize=8)
 
 
-def _ticks(axes: Axes, curves: list[_Curves], bins: int) -> None:
+def _ticks(axes: Axes, curves: list[RunCurves], bins: int) -> None:
     last = max(float(run.steps[-1]) for run in curves)
     axes.set_xlim(0, max(last, 1.0) * 1.01)
     axes.xaxis.set_major_locator(MaxNLocator(bins, steps=[1, 2, 2.5, 5, 10]))

@@ -5,19 +5,25 @@ on the reset, its action ignored and its reward 0. Here the ended environments a
 by writing to the environment's state as its own reset does. That also steps round two faults of its JAX
 environments, whose autoreset undoes the step of every other environment and pays the old state's reward.
 
-An array environment that is neither in SAME_STEP mode nor known here cannot be turned: there is no call that
+Gymnasium's MuJoCo tasks are named by their class: whatever id is registered with it, ours (`bodies/gym`) takes
+its place.
+
+Any other array environment that is neither in SAME_STEP mode nor known here cannot be turned: there is no call that
 resets only some of its environments.
 """
 
 import importlib
+import inspect
 from collections.abc import Callable
 from typing import Any
 
 import gymnasium
 import numpy as np
-from gymnasium.envs.registration import EnvSpec
+from gymnasium.envs.registration import EnvSpec, load_env_creator
 from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from jaxtyping import Bool, Float, Shaped
+
+from amble.errors import UsageError
 
 Restart = Callable[[Any, np.ndarray], np.ndarray]  # (environment, done (B,)) → observations (n, O)
 
@@ -48,6 +54,25 @@ _RESTARTS: dict[str, Restart] = {
     "gymnasium.envs.classic_control.cartpole:CartPoleVectorEnv": restart_cartpole,
     "gymnasium.envs.functional_jax_env:FunctionalJaxVectorEnv": restart_jax,
 }
+
+
+_GYMNASIUM, _OURS = "gymnasium.envs.mujoco", "amble.envs.bodies.gym"
+_BODIES: dict[str, str] = {
+    f"{_GYMNASIUM}.{theirs}": f"{_OURS}.{ours}"
+    for theirs, ours in {
+        "half_cheetah_v5:HalfCheetahEnv": "planar:HalfCheetahVectorEnv",
+        "hopper_v5:HopperEnv": "planar:HopperVectorEnv",
+        "walker2d_v5:Walker2dEnv": "planar:Walker2dVectorEnv",
+        "swimmer_v5:SwimmerEnv": "planar:SwimmerVectorEnv",
+        "ant_v5:AntEnv": "ant:AntVectorEnv",
+        "humanoid_v5:HumanoidEnv": "humanoid:HumanoidVectorEnv",
+        "humanoidstandup_v5:HumanoidStandupEnv": "humanoid:HumanoidStandupVectorEnv",
+        "reacher_v5:ReacherEnv": "arms:ReacherVectorEnv",
+        "pusher_v5:PusherEnv": "arms:PusherVectorEnv",
+        "inverted_pendulum_v5:InvertedPendulumEnv": "pendulums:InvertedPendulumVectorEnv",
+        "inverted_double_pendulum_v5:InvertedDoublePendulumEnv": "pendulums:InvertedDoublePendulumVectorEnv",
+    }.items()
+}  # the entry point of Gymnasium's class → that of ours, imported when it is made
 
 
 class SameStep(VectorWrapper):
@@ -87,10 +112,24 @@ class SameStep(VectorWrapper):
         return observation, reward, terminated, truncated, info
 
 
-def make_array(spec: EnvSpec, num_envs: int, env_kwargs: dict[str, Any]) -> VectorEnv | None:
-    """Make the environment's array form behind the contract; None where it has none that can obey it."""
-    if spec.vector_entry_point is None or spec.additional_wrappers:
-        return None
+class NoArrayForm(UsageError):
+    """These environments cannot be stepped all at once: the environment has no such form, or not so set up."""
+
+
+def make_array(
+    spec: EnvSpec, num_envs: int, env_kwargs: dict[str, Any], threads: int | None = None
+) -> VectorEnv:
+    """Make the environment's array form behind the contract; NoArrayForm where it has none that can obey it."""
+    if spec.additional_wrappers:
+        raise NoArrayForm(f"{spec.id} has no array form: it is registered with wrappers of its own.")
+    if isinstance(spec.entry_point, str) and spec.entry_point in _BODIES:
+        return _make_body(spec, num_envs, env_kwargs, threads)
+    entry = spec.vector_entry_point
+    if entry is None:
+        raise NoArrayForm(f"{spec.id} has no array form: no vector entry point is registered.")
+    creator = entry if callable(entry) else load_env_creator(entry)
+    if threads is not None and "threads" in inspect.signature(creator).parameters:
+        env_kwargs = {**env_kwargs, "threads": threads}
     # Gymnasium passes the registered time limit on as `max_episode_steps`.
     env = gymnasium.make_vec(
         spec, num_envs=num_envs, vectorization_mode=gymnasium.VectorizeMode.VECTOR_ENTRY_POINT, **env_kwargs
@@ -101,4 +140,23 @@ def make_array(spec: EnvSpec, num_envs: int, env_kwargs: dict[str, Any]) -> Vect
         if restart := _RESTARTS.get(f"{base.__module__}:{base.__qualname__}"):
             return SameStep(env, restart)
     env.close()
-    return None
+    raise NoArrayForm(
+        f"{spec.id} has no array form in SAME_STEP autoreset mode (vector entry point: {entry})."
+    )
+
+
+def _make_body(spec: EnvSpec, num_envs: int, env_kwargs: dict[str, Any], threads: int | None) -> VectorEnv:
+    """Make our batched form of one of Gymnasium's MuJoCo tasks, with the settings of `gymnasium.make`."""
+    creator: Any = load_env_creator(_BODIES[str(spec.entry_point)])
+    settings = {**spec.kwargs, **env_kwargs}
+    # As in `gymnasium.make`: None is the registered limit, −1 none.
+    limit = settings.pop("max_episode_steps", None)
+    limit = spec.max_episode_steps if limit is None else max(limit, 0)
+    if unknown := sorted(settings.keys() - creator.settings()):
+        raise NoArrayForm(f"{spec.id}: its array form does not take {', '.join(unknown)}.")
+    if settings.get("render_mode") not in (None, *creator.metadata["render_modes"]):
+        raise NoArrayForm(
+            f"{spec.id}: its array form draws in render_mode {creator.metadata['render_modes']}, "
+            f"not {settings['render_mode']!r}."
+        )
+    return creator(num_envs, max_episode_steps=limit or 0, **{"threads": threads or 0, **settings})

@@ -202,8 +202,11 @@ class BodyVectorEnv(VectorEnv, ABC):
         data = self.batch.get_data(index, self._picture[1])
         mujoco.mj_forward(model, data)
         if self._renderer is None:
-            self._renderer = BodyRenderer(model, self.camera)
+            self._renderer = self._make_renderer(model, data)
         return self._renderer.frame(data)
+
+    def _make_renderer(self, model: mujoco.MjModel, data: mujoco.MjData) -> BodyRenderer:
+        return BodyRenderer(model, self.camera)
 
     def close_extras(self, **kwargs: Any) -> None:
         """Free what drawing needed; the simulations go with the object."""
@@ -243,7 +246,7 @@ class BodyVectorEnv(VectorEnv, ABC):
     # Plumbing.
 
     def _observation(self, rows: Rows, count: int) -> Float[np.ndarray, "n O"]:
-        out = np.empty((count, self._observation_size), np.float32)
+        out = np.empty((count, self._observation_size), self.single_observation_space.dtype)
         self._observe(rows, out)
         return out
 

@@ -47,7 +47,11 @@ class BodyRenderer:
     """Draws simulations of one model, a frame at a time, as (H, W, 3) arrays of uint8."""
 
     def __init__(
-        self, model: mujoco.MjModel, camera: str | int = -1, width: int = WIDTH, height: int = HEIGHT
+        self,
+        model: mujoco.MjModel,
+        camera: str | int | mujoco.MjvCamera = -1,
+        width: int = WIDTH,
+        height: int = HEIGHT,
     ):
         chosen = choose_gl()
         try:

@@ -1,0 +1,111 @@
+"""Gymnasium's Ant-v5."""
+
+from typing import ClassVar, Unpack
+
+import numpy as np
+from jaxtyping import Float, Int, Shaped
+
+from amble.envs.bodies.base import Rows
+from amble.envs.bodies.gym.base import (
+    Advanced,
+    CameraConfig,
+    Common,
+    GymVectorEnv,
+    Info,
+    Range,
+    ground_places,
+    squared,
+)
+
+
+class AntVectorEnv(GymVectorEnv):
+    """r = w_forward (x' − x)/dt + healthy_reward · healthy − w_ctrl ‖a‖² − w_contact ‖clip(f)‖².
+
+    x is the main body's, f the external forces on all bodies (`cfrc_ext`), clipped to `contact_force_range`;
+    their rows but the world's end the observation. Healthy: the state is finite and the height within its range.
+    """
+
+    camera_config: ClassVar[CameraConfig] = {"distance": 4.0}
+    contact_forces = True
+
+    def __init__(
+        self,
+        num_envs: int = 1,
+        *,
+        xml_file: str = "ant.xml",
+        frame_skip: int = 5,
+        forward_reward_weight: float = 1.0,
+        ctrl_cost_weight: float = 0.5,
+        contact_cost_weight: float = 5e-4,
+        healthy_reward: float = 1.0,
+        main_body: int | str = 1,
+        terminate_when_unhealthy: bool = True,
+        healthy_z_range: Range = (0.2, 1.0),
+        contact_force_range: Range = (-1.0, 1.0),
+        reset_noise_scale: float = 0.1,
+        exclude_current_positions_from_observation: bool = True,
+        include_cfrc_ext_in_observation: bool = True,
+        **common: Unpack[Common],
+    ):
+        self._forward_reward_weight = forward_reward_weight
+        self._ctrl_cost_weight = ctrl_cost_weight
+        self._contact_cost_weight = contact_cost_weight
+        self._healthy_reward = healthy_reward
+        self._terminate_when_unhealthy = terminate_when_unhealthy
+        self._healthy_z_range = healthy_z_range
+        self._contact_force_range = contact_force_range
+        self._reset_noise_scale = reset_noise_scale
+        self._include_contact = include_cfrc_ext_in_observation
+        skip = 2 * int(exclude_current_positions_from_observation)
+        super().__init__(num_envs, xml_file, frame_skip, skip=skip, **common)
+        self._main_body = self._derived("xpos")[:, self._body_id(main_body), :2]
+        self._clipped: Float[np.ndarray, "B f"] = np.zeros((num_envs, 6 * self.model.nbody))
+
+    def _observation_length(self) -> int:
+        return super()._observation_length() + 6 * (self.model.nbody - 1) * bool(self._include_contact)
+
+    def _advance(self, actions: Shaped[np.ndarray, "B A"]) -> Advanced:
+        before = self._main_body.copy()
+        self._simulate(actions)
+        self._clip_contacts(slice(None))
+        x_velocity, y_velocity = ((self._main_body - before) / self.dt).T
+        forward = x_velocity * self._forward_reward_weight
+        low, high = self._healthy_z_range
+        z = self.qpos[:, 2]
+        healthy = np.isfinite(self._state).all(axis=1) & (low <= z) & (z <= high)
+        bonus = healthy * self._healthy_reward
+        effort = self._ctrl_cost_weight * squared(actions)
+        contact = self._contact_cost_weight * squared(self._clipped)
+        self._info = {
+            **self._places(slice(None)),
+            "x_velocity": x_velocity,
+            "y_velocity": y_velocity,
+            "reward_forward": forward,
+            "reward_ctrl": -effort,
+            "reward_contact": -contact,
+            "reward_survive": bonus,
+        }
+        terminated = ~healthy if self._terminate_when_unhealthy else self._never()
+        return forward + bonus - (effort + contact), terminated, self._never()
+
+    def _clip_contacts(self, rows: Rows) -> None:
+        low, high = self._contact_force_range
+        self._clipped[rows] = np.clip(self._forces[rows], low, high)
+
+    def _first_states(self, n: int) -> tuple[Float[np.ndarray, "n q"], Float[np.ndarray, "n v"]]:
+        """The default state, with U(−s, s) added to positions (quaternion too) and N(0, s²) to velocities."""
+        scale, m = self._reset_noise_scale, self.model
+        qpos = m.qpos0 + self._uniform(n, m.nq, scale)
+        return qpos, scale * self.np_random.standard_normal((n, m.nv))
+
+    def _reset_bodies(self, ids: Int[np.ndarray, "n"]) -> None:
+        super()._reset_bodies(ids)
+        self._clip_contacts(ids)
+
+    def _observe(self, rows: Rows, out: Float[np.ndarray, "n O"]) -> None:
+        super()._observe(rows, out)
+        if self._include_contact:
+            out[:, super()._observation_length() :] = self._clipped[rows, 6:]
+
+    def _places(self, rows: Rows) -> Info:
+        return ground_places(self.qpos[rows])
