@@ -19,7 +19,7 @@ from scipy.stats import bootstrap, trim_mean
 
 import amble
 
-TARGETS = {"cartpole": 475.0, "pendulum": -200.0, "3dball": 99.0}
+TARGETS = {"cartpole": 475.0, "cartpole-a3c": 475.0, "pendulum": -200.0, "3dball": 99.0}
 
 
 def interquartile_mean(values: np.ndarray, axis: int = -1) -> np.ndarray:

@@ -6,7 +6,7 @@ import pytest
 
 from amble.config import list_presets, load_run, to_yaml
 
-NAMES = ["3dball", "cartpole", "pendulum", "walker", "walker-demo", "walker-release-21"]
+NAMES = ["3dball", "cartpole", "cartpole-a3c", "pendulum", "walker", "walker-demo", "walker-release-21"]
 
 
 def test_the_presets_are_these() -> None:

@@ -26,7 +26,9 @@ from amble.training.spaces import space_from_json, space_to_json
         spaces.MultiDiscrete(np.array([[3, 2], [4, 5]]), dtype=np.int32),
         spaces.MultiBinary(4),
         spaces.MultiBinary([2, 3]),
-        spaces.Dict({"b": spaces.Discrete(2), "a": spaces.Tuple([spaces.MultiBinary(2), spaces.Discrete(3)])}),
+        spaces.Dict(
+            {"b": spaces.Discrete(2), "a": spaces.Tuple([spaces.MultiBinary(2), spaces.Discrete(3)])}
+        ),
     ],
     ids=str,
 )

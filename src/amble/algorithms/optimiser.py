@@ -41,14 +41,28 @@ class Optimiser:
         Returns:
             The gradient's norm before it was limited, and whether the step was taken.
         """
+        norm, finite = self.gradient(loss)
+        if finite:
+            self.adam.step()
+        return norm, finite
+
+    def gradient(self, loss: Tensor) -> tuple[float, bool]:
+        """The loss's gradient, limited, in each parameter's `grad`; its norm before that, and whether all is finite."""
         self.adam.zero_grad()
         loss.backward()
         norm = float(nn.utils.clip_grad_norm_(self.parameters, self.limit))
         # min and clamp pass no gradient for a NaN: a NaN loss can come with a gradient that looks sound.
-        finite = norm < float("inf") and bool(torch.isfinite(loss))
-        if finite:
-            self.adam.step()
-        return norm, finite
+        return norm, norm < float("inf") and bool(torch.isfinite(loss))
+
+    def begin(self) -> None:
+        """Make Adam's statistics now, where its first step would."""
+        for parameter in self.parameters:
+            if not self.adam.state[parameter]:
+                self.adam.state[parameter] = {
+                    "step": torch.zeros((), dtype=torch.float32, device=parameter.device),
+                    "exp_avg": torch.zeros_like(parameter),
+                    "exp_avg_sq": torch.zeros_like(parameter),
+                }
 
     def is_finite(self) -> bool:
         """Whether every parameter is."""

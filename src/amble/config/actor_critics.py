@@ -75,6 +75,12 @@ class A2CHyperparameters(Hyperparameters):
 class A3CHyperparameters(A2CHyperparameters):
     """Asynchronous advantage actor-critic: workers push A2C's gradients to shared parameters without waiting."""
 
+    buffer_size: Count = Field(
+        default=64,
+        description="N = T·B, decisions of one gradient push of one worker, B being its share of num_envs. Usual: "
+        "64-512. Too small: noisy gradients, and pushes cost more than the environments; too large: few updates, "
+        "each of them staler in decisions.",
+    )
     workers: Count = Field(
         default=2,
         description="Processes that each act and learn with a copy of the networks and a share of the environments "

@@ -104,16 +104,32 @@ class RunConfig(Settings):
         return _with_environment(run, list(by_name))
 
     @model_validator(mode="after")
-    def _workers_have_environments(self) -> "RunConfig":
-        count = self.env_settings.num_envs
+    def _asynchronous_workers_fit(self) -> "RunConfig":
+        env, device = self.env_settings, self.torch_settings.device
         for name, behavior in self.behaviors.items():
-            hyper = behavior.hyperparameters
-            if isinstance(hyper, A3CHyperparameters) and count is not None and hyper.workers > count:
+            hyper, trainer = behavior.hyperparameters, ("behaviors", name, "trainer_type")
+            if not isinstance(hyper, A3CHyperparameters):
+                continue
+            if env.num_envs is not None and hyper.workers > env.num_envs:
                 raise contradiction(
                     ("behaviors", name, "hyperparameters", "workers"),
                     ("env_settings", "num_envs"),
-                    f"does not fit: {hyper.workers} workers cannot share {count} environments, since each needs one of "
-                    "its own. Lower workers or raise env_settings.num_envs.",
+                    f"does not fit: {hyper.workers} workers cannot share {env.num_envs} environments, since each needs "
+                    "one of its own. Lower workers or raise env_settings.num_envs.",
+                )
+            if env.backend == "workers":
+                raise contradiction(
+                    ("env_settings", "backend"),
+                    trainer,
+                    "contradicts trainer a3c, whose own workers step their environments themselves. "
+                    "Remove it, or take inprocess.",
+                )
+            if device not in (None, "cpu"):
+                raise contradiction(
+                    ("torch_settings", "device"),
+                    trainer,
+                    f"is {device}, but trainer a3c's workers share their parameters in the CPU's memory. "
+                    "Take cpu, or trainer a2c.",
                 )
         return self
 

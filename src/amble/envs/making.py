@@ -43,9 +43,9 @@ def make(
     | workers | in one process a core |
     | auto | array or envpool if there is one, else the quicker of the others, measured for a second |
 
-    `threads` goes to environments that take it (our own bodies) and to EnvPool; None is every core. What was
-    chosen stands in `metadata["amble_backend"]`, and what was measured for it, in steps/s, in
-    `metadata["amble_speeds"]`.
+    `threads` is how many cores the environments may use, None every one: it goes to those that take it (our own bodies)
+    and to EnvPool, and with 1, auto starts no workers. What was chosen stands in `metadata["amble_backend"]`, and what
+    was measured for it, in steps/s, in `metadata["amble_speeds"]`.
     """
     if backend not in BACKENDS:
         raise UsageError(f"backend {backend!r} is unknown; it is one of {', '.join(BACKENDS)}.")
@@ -72,7 +72,7 @@ def make(
 def _make(
     spec: EnvSpec, num_envs: int, backend: str, threads: int | None, env_kwargs: dict[str, Any]
 ) -> tuple[VectorEnv, str, dict[str, float]]:
-    cores = usable_cores()
+    cores = threads or usable_cores()
     if backend in ("auto", "array"):
         try:
             return make_array(spec, num_envs, env_kwargs, threads), "array", {}

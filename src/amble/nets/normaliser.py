@@ -21,20 +21,33 @@ class RunningMoments(nn.Module):
         self.mean: Tensor
         self.variance: Tensor
 
-    @torch.no_grad()
     def update(self, x: Float[Tensor, "*n F"]) -> None:
         """Take in samples; those with a number that is not finite are left out, so the moments stay finite."""
-        flat = x.reshape(-1, x.shape[-1]).double()
-        finite = torch.isfinite(flat).all(dim=1)
-        if not finite.all():
-            flat = flat[finite]
-        if len(flat) == 0:
-            return
-        new = (float(len(flat)), flat.mean(dim=0), flat.var(dim=0, correction=0))
-        count, mean, variance = merge_moments(float(self.count), self.mean, self.variance, *new)
-        self.count.fill_(count)
-        self.mean.copy_(mean)
-        self.variance.copy_(variance)
+        moments = sample_moments(x)
+        if moments is not None:
+            self.merge(*moments)
+
+    @torch.no_grad()
+    def merge(self, count: float, mean: Float[Tensor, "F"], variance: Float[Tensor, "F"]) -> None:
+        """Take in samples of which only these moments are known."""
+        merged = merge_moments(float(self.count), self.mean, self.variance, count, mean, variance)
+        self.count.fill_(merged[0])
+        self.mean.copy_(merged[1])
+        self.variance.copy_(merged[2])
+
+
+@torch.no_grad()
+def sample_moments(
+    x: Float[Tensor, "*n F"],
+) -> tuple[float, Float[Tensor, "F"], Float[Tensor, "F"]] | None:
+    """Count, mean and variance of the samples whose numbers are all finite; None where there are none."""
+    flat = x.reshape(-1, x.shape[-1]).double()
+    finite = torch.isfinite(flat).all(dim=1)
+    if not finite.all():
+        flat = flat[finite]
+    if len(flat) == 0:
+        return None
+    return float(len(flat)), flat.mean(dim=0), flat.var(dim=0, correction=0)
 
 
 class Normaliser(RunningMoments):

@@ -142,7 +142,12 @@ class Collector:
     def update_normaliser(self) -> None:
         """Take the last rollout's observations into the policy's normaliser, once its update is done."""
         if isinstance(self.policy.normaliser, RunningMoments):
-            self.policy.normaliser.update(self._raw[..., : self.policy.layout.vectors])
+            self.policy.normaliser.update(self.seen)
+
+    @property
+    def seen(self) -> Float[Tensor, "T B V"]:
+        """What a normaliser learns from: the vector part of the last rollout's observations, as they came."""
+        return self._raw[..., : self.policy.layout.vectors]
 
     def _advance(self, t: int, observation: Float[Tensor, "B O"]) -> Float[Tensor, "B outputs"]:
         """What the policy says of decision t, and both memories taken one decision on."""

@@ -8,14 +8,16 @@ from typing import Any
 
 from amble.config import RunConfig, load_run, to_yaml
 from amble.errors import AmbleError
+from amble.training.asynchronous import AsynchronousTrainer
 from amble.training.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from amble.training.files import write_file
 from amble.training.interrupt import StopRequest
+from amble.training.learner import Learner, Row
 from amble.training.metrics import MetricsLog
 from amble.training.policy_files import write_policy
 from amble.training.progress import Progress
 from amble.training.run_directory import RunDirectory
-from amble.training.trainer import Row, Trainer
+from amble.training.trainer import Trainer
 
 
 def train(config: RunConfig) -> int:
@@ -26,7 +28,7 @@ def train(config: RunConfig) -> int:
         AmbleError: the run failed; what it had learned is in its last checkpoint.
     """
     settings = config.checkpoint_settings
-    trainer = Trainer(_seed_of_resumed(config))  # before the directory: what cannot start writes nothing
+    trainer = make_trainer(_seed_of_resumed(config))  # before the directory: what cannot start writes nothing
     try:
         run = RunDirectory.create(
             settings.results_dir,
@@ -41,7 +43,13 @@ def train(config: RunConfig) -> int:
         trainer.close()
 
 
-def _train_in(run: RunDirectory, trainer: Trainer) -> int:
+def make_trainer(config: RunConfig) -> Learner:
+    """The trainer of the run file's `trainer_type`, untrained."""
+    _, behavior = config.behavior
+    return AsynchronousTrainer(config) if behavior.trainer_type == "a3c" else Trainer(config)
+
+
+def _train_in(run: RunDirectory, trainer: Learner) -> int:
     config = trainer.config
     notes = _restore(run, trainer)
     progress = Progress(trainer.name, trainer.behavior.max_steps, config.time_limit)
@@ -73,13 +81,13 @@ def _train_in(run: RunDirectory, trainer: Trainer) -> int:
         return stop.exit_code or 0
 
 
-def _save(run: RunDirectory, trainer: Trainer) -> None:
+def _save(run: RunDirectory, trainer: Learner) -> None:
     keep = trainer.behavior.keep_checkpoints
     save_checkpoint(run.checkpoints, trainer.env_steps, trainer.tensors(), trainer.state(), keep)
     write_policy(run.policy, trainer.policy.state_dict(), trainer.spec())
 
 
-def _restore(run: RunDirectory, trainer: Trainer) -> list[str]:
+def _restore(run: RunDirectory, trainer: Learner) -> list[str]:
     """Load what the run starts from; return lines that say so."""
     settings = trainer.config.checkpoint_settings
     if settings.resume:
@@ -128,19 +136,16 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _headline(run: RunDirectory, trainer: Trainer) -> list[str]:
-    env = trainer.env
-    backend = env.metadata.get("amble_backend", "array")
+def _headline(run: RunDirectory, trainer: Learner) -> list[str]:
     size = sum(parameter.numel() for parameter in trainer.algorithm.parameters)
     return [
-        f"{trainer.name}: {trainer.behavior.trainer_type} on {trainer.config.env_id}, {env.num_envs} environments "
-        f"({backend}), {trainer.collector.decisions} decisions each an iteration",
+        f"{trainer.name}: {trainer.behavior.trainer_type} on {trainer.config.env_id}, {trainer.describe()}",
         f"{size:,} parameters, {trainer.algorithm.describe()}, "
         f"seed {trainer.config.env_settings.seed}; writing to {run.path}",
     ]
 
 
-def _farewell(run: RunDirectory, trainer: Trainer, reason: str) -> list[str]:
+def _farewell(run: RunDirectory, trainer: Learner, reason: str) -> list[str]:
     lines = {
         "done": f"Done after {trainer.env_steps:,} steps.",
         "time_limit": f"The time limit is reached, after {trainer.env_steps:,} steps.",
@@ -163,4 +168,4 @@ def _farewell(run: RunDirectory, trainer: Trainer, reason: str) -> list[str]:
     return again
 
 
-__all__ = ["train"]
+__all__ = ["make_trainer", "train"]

@@ -6,17 +6,24 @@ import numpy as np
 import torch
 
 PURPOSES = ("weights", "exploration", "minibatches", "environments", "evaluation")
+_WORKERS = 2**16
+"""Branch of the seed sequence below which worker processes have theirs: beyond any purpose's number."""
 
 
 class Seeds:
     """Generators of a run, spawned from its seed in the fixed order of `PURPOSES`."""
 
-    def __init__(self, seed: int):
-        children = np.random.SeedSequence(seed).spawn(len(PURPOSES))
+    def __init__(self, seed: int, branch: tuple[int, ...] = ()):
+        self._seed = seed
+        children = np.random.SeedSequence(seed, spawn_key=branch).spawn(len(PURPOSES))
         self._entropy = {
             purpose: int(child.generate_state(1, np.uint64)[0])
             for purpose, child in zip(PURPOSES, children, strict=True)
         }
+
+    def of_worker(self, start: int) -> Seeds:
+        """Streams of a worker process, by how many were started before it in this run."""
+        return Seeds(self._seed, (_WORKERS, start))
 
     def generator(self, purpose: str) -> torch.Generator:
         """A torch generator of its own for one purpose."""

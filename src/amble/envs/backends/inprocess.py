@@ -1,5 +1,6 @@
 """One environment after the other, in this process."""
 
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium
@@ -13,10 +14,12 @@ class InProcessVectorEnv(SyncVectorEnv):
     """Gymnasium's `SyncVectorEnv` in SAME_STEP, with seeds that do not overlap between runs."""
 
     def __init__(self, spec: EnvSpec, num_envs: int, env_kwargs: dict[str, Any]):
-        def one() -> gymnasium.Env:
-            return gymnasium.make(spec, **env_kwargs)
+        def one(index: int) -> Callable[[], gymnasium.Env]:
+            return lambda: _Named(
+                gymnasium.make(spec, **env_kwargs), f"Environment {index} of {num_envs} raised this."
+            )
 
-        super().__init__([one] * num_envs, autoreset_mode=AutoresetMode.SAME_STEP)
+        super().__init__([one(index) for index in range(num_envs)], autoreset_mode=AutoresetMode.SAME_STEP)
 
     def reset(
         self, *, seed: int | list[int | None] | None = None, options: dict[str, Any] | None = None
@@ -24,3 +27,27 @@ class InProcessVectorEnv(SyncVectorEnv):
         """Begin a new episode in every environment."""
         seeds = seed if isinstance(seed, list) else environment_seeds(seed, self.num_envs)
         return super().reset(seed=seeds, options=options)
+
+
+class _Named(gymnasium.Wrapper):
+    """Says which environment it was when one raises."""
+
+    def __init__(self, env: gymnasium.Env, name: str):
+        super().__init__(env)
+        self._name = name
+
+    def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
+        try:
+            return self.env.step(action)
+        except Exception as failure:
+            failure.add_note(self._name)
+            raise
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
+        try:
+            return self.env.reset(seed=seed, options=options)
+        except Exception as failure:
+            failure.add_note(self._name)
+            raise
