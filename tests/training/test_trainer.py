@@ -308,9 +308,7 @@ class TestResume:
         )
 
     @EVERY
-    def test_it_goes_on_bit_for_bit(
-        self, trainer: Callable[..., Trainer], kind: str, tmp_path: Path
-    ) -> None:
+    def test_it_goes_on_bit_for_bit(self, trainer: Callable[..., Trainer], kind: str, tmp_path: Path) -> None:
         make = self.trainers(trainer, kind)
         straight, first, second = make(), make(), make()
         expected = [figures(straight.iterate()) for _ in range(4)]

@@ -142,9 +142,7 @@ class PPO(Algorithm):
         """In a few words, what becomes of a rollout."""
         return f"minibatches of {self.settings.batch_size}, {self.settings.num_epoch} epochs"
 
-    def _torch_epoch(
-        self, samples: Samples, order: Iterable[Tensor], epsilon: float, beta: float
-    ) -> Tally:
+    def _torch_epoch(self, samples: Samples, order: Iterable[Tensor], epsilon: float, beta: float) -> Tally:
         """`Epoch` by torch, for any network on any device."""
         tally = Tally()
         for index in order:
