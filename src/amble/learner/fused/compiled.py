@@ -21,7 +21,7 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def sum_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The same for a function that sums many numbers: the order of the sum is the compiler's, which is 8 times faster."""
+    """The same for one that sums many numbers in the compiler's order, which fills registers."""
     return _compiled(function, fastmath=_SAFE | {"reassoc"})
 
 

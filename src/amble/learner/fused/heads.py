@@ -122,47 +122,62 @@ def backward(
         d_output: (n, P₀) written.
         d_log_std: (D,) written by a Gaussian head.
     """
-    n, dimensions = d_log_prob.shape
-    has_old = old.shape[0] > 0
+    rest = d_log_prob, d_entropy, d_kl, d_output
     if kind == CATEGORICAL:
-        for i in range(n):
-            for d in range(dimensions):
-                for k in range(branches[d], branches[d + 1]):
-                    log_p = output[i, k]
-                    p, chosen = math.exp(log_p), 1.0 if k - branches[d] == choices[i, d] else 0.0
-                    slope = d_log_prob[i, d] * (chosen - p)
-                    slope -= d_entropy * p * (log_p + entropy[i, d])
-                    if has_old:
-                        slope += d_kl * (p - math.exp(old[i, k]))
-                    d_output[i, k] = slope
+        _choices_backward(output, choices, branches, entropy, old, *rest)
     elif kind == BERNOULLI:
-        for i in range(n):
-            for d in range(dimensions):
-                logit = output[i, d]
-                slope = d_log_prob[i, d] * answer(logit, choices[i, d])[1]
-                slope += d_entropy * answer_entropy(logit)[1]
-                if has_old:
-                    slope += d_kl * answer_kl(old[i, d], logit)[1]
-                d_output[i, d] = slope
+        _answers_backward(output, choices, old, *rest)
     else:
-        for d in range(dimensions):
-            std, total = math.exp(log_std[d]), n * d_entropy
-            for i in range(n):
-                _, by_mean, by_log_std = gaussian(numbers[i, d], output[i, d], std)
-                slope = d_log_prob[i, d] * by_mean
-                total += d_log_prob[i, d] * by_log_std
-                if kind == SQUASHED:
-                    _, by_mean, by_log_std = squashing(output[i, d], std)
-                    slope += d_entropy * by_mean
-                    total += d_entropy * by_log_std
-                if has_old:
-                    _, by_mean, by_log_std = gaussian_kl(
-                        old[i, d], old[i, dimensions + d], output[i, d], log_std[d]
-                    )
-                    slope += d_kl * by_mean
-                    total += d_kl * by_log_std
-                d_output[i, d] = slope
-            d_log_std[d] = total
+        _gaussian_backward(kind == SQUASHED, output, numbers, log_std, old, *rest, d_log_std)
+
+
+@kernel
+def _choices_backward(log_p, choices, branches, entropy, old, d_log_prob, d_entropy, d_kl, d_output):
+    for i in range(d_log_prob.shape[0]):
+        for d in range(d_log_prob.shape[1]):
+            for k in range(branches[d], branches[d + 1]):
+                p, chosen = math.exp(log_p[i, k]), 1.0 if k - branches[d] == choices[i, d] else 0.0
+                slope = d_log_prob[i, d] * (chosen - p)
+                slope -= d_entropy * p * (log_p[i, k] + entropy[i, d])
+                if old.shape[0] > 0:
+                    slope += d_kl * (p - math.exp(old[i, k]))
+                d_output[i, k] = slope
+
+
+@kernel
+def _answers_backward(logits, choices, old, d_log_prob, d_entropy, d_kl, d_output):
+    for i in range(d_log_prob.shape[0]):
+        for d in range(d_log_prob.shape[1]):
+            slope = d_log_prob[i, d] * answer(logits[i, d], choices[i, d])[1]
+            slope += d_entropy * answer_entropy(logits[i, d])[1]
+            if old.shape[0] > 0:
+                slope += d_kl * answer_kl(old[i, d], logits[i, d])[1]
+            d_output[i, d] = slope
+
+
+@kernel
+def _gaussian_backward(
+    squashed_too, mean, numbers, log_std, old, d_log_prob, d_entropy, d_kl, d_mean, d_log_std
+):
+    n, dimensions = d_log_prob.shape
+    for d in range(dimensions):
+        std, total = math.exp(log_std[d]), n * d_entropy
+        for i in range(n):
+            _, by_mean, by_log_std = gaussian(numbers[i, d], mean[i, d], std)
+            slope = d_log_prob[i, d] * by_mean
+            total += d_log_prob[i, d] * by_log_std
+            if squashed_too:
+                _, by_mean, by_log_std = squashing(mean[i, d], std)
+                slope += d_entropy * by_mean
+                total += d_entropy * by_log_std
+            if old.shape[0] > 0:
+                _, by_mean, by_log_std = gaussian_kl(
+                    old[i, d], old[i, dimensions + d], mean[i, d], log_std[d]
+                )
+                slope += d_kl * by_mean
+                total += d_kl * by_log_std
+            d_mean[i, d] = slope
+        d_log_std[d] = total
 
 
 @kernel
@@ -195,7 +210,7 @@ def log_slope(u):
 
 @kernel
 def squashing(mean, std):
-    """What tanh does to the entropy: E[log_slope(μ + σz)] by 8 nodes; ∂/∂μ = E[-2 tanh u], ∂/∂log σ = E[-2 tanh(u) σz]."""
+    """E[log_slope(u)], u = μ + σz, what tanh adds to the entropy; ∂/∂μ = E[-2 tanh u], ∂/∂log σ = E[-2 tanh(u) σz]."""
     total = by_mean = by_log_std = 0.0
     for k in range(_NODES.size):
         away = std * _NODES[k]

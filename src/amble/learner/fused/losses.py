@@ -34,7 +34,11 @@ def kl_term(x):
 @kernel
 def clipped_surrogate(rho, advantage, epsilon):
     """E22 as a loss, -min( ρA, clip(ρ, 1-ε, 1+ε) A ), and its ∂/∂ρ: -A, but 0 where the clip holds the smaller one."""
-    clipped = min(max(rho, 1 - epsilon), 1 + epsilon) if rho == rho else rho
+    clipped = rho
+    if rho < 1 - epsilon:
+        clipped = 1 - epsilon
+    elif rho > 1 + epsilon:
+        clipped = 1 + epsilon
     free, held = rho * advantage, clipped * advantage
     if held < free:
         return -held, 0.0
@@ -77,6 +81,7 @@ def standardise(x, out):
     mean, squares = total / n, 0.0
     for i in range(n):
         squares += (x[i] - mean) ** 2
-    spread = max(math.sqrt(squares / n), _NOISE * largest + 1e-12) if squares == squares else squares
+    spread, least = math.sqrt(squares / n), _NOISE * largest + 1e-12
+    spread = max(spread, least)
     for i in range(n):
         out[i] = (x[i] - mean) / spread
