@@ -122,21 +122,22 @@ class Step(NamedTuple):
 def _gather(data, batch, index):
     """The rows `index` of the rollout into those of the minibatch."""
     for i in range(index.size):
-        j = index[i]
-        batch.observation[i] = data.observation[j]
-        batch.log_prob[i] = data.log_prob[j]
-        batch.advantage[i] = data.advantage[j]
-        batch.value_target[i] = data.value_target[j]
-        batch.value_old[i] = data.value_old[j]
-    if data.numbers.shape[0] > 0:
+        batch.advantage[i] = data.advantage[index[i]]
+        batch.value_target[i] = data.value_target[index[i]]
+        batch.value_old[i] = data.value_old[index[i]]
+    _take_rows(data.observation, index, batch.observation)
+    _take_rows(data.log_prob, index, batch.log_prob)
+    _take_rows(data.numbers, index, batch.numbers)
+    _take_rows(data.choices, index, batch.choices)
+    _take_rows(data.distribution_old, index, batch.distribution_old)
+
+
+@kernel
+def _take_rows(rows, index, out):
+    if rows.shape[0] > 0:
         for i in range(index.size):
-            batch.numbers[i] = data.numbers[index[i]]
-    if data.choices.shape[0] > 0:
-        for i in range(index.size):
-            batch.choices[i] = data.choices[index[i]]
-    if data.distribution_old.shape[0] > 0:
-        for i in range(index.size):
-            batch.distribution_old[i] = data.distribution_old[index[i]]
+            for j in range(rows.shape[1]):
+                out[i, j] = rows[index[i], j]
 
 
 @kernel
@@ -174,7 +175,8 @@ def _policy_loss(n, loss, has_old, batch, memory, figures):
     policy *= share
     entropy *= share
     if has_old:
-        policy += loss.kl_coefficient * np.mean(memory.kl[:n])
+        for i in range(n):
+            policy += loss.kl_coefficient * memory.kl[i] / n
     figures[0], figures[2], figures[3] = policy, entropy, kl / n
     figures[4], figures[5] = clipped * share, mean_ratio * share
     return policy - loss.beta * entropy

@@ -33,9 +33,8 @@ def forward(x, theta, layers, activation, hidden, slope, output):
         np.dot(x, _weight(theta, layers, k).T, y)
         bias = _bias(theta, layers, k)
         for i in range(n):
-            row = y[i]
-            for j in range(row.size):
-                row[j] += bias[j]
+            for j in range(bias.size):
+                y[i, j] += bias[j]
         if k < last:
             activate(activation, y.reshape(-1), _block(slope, layers, k, n).reshape(-1))
         x = y
@@ -61,11 +60,11 @@ def backward(x, theta, gradient, layers, hidden, slope, delta, d_output):
         below = x if k == 0 else _block(hidden, layers, k - 1, n)
         np.dot(d_y.T, below, _weight(gradient, layers, k))
         bias = _bias(gradient, layers, k)
-        bias[:] = np.float32(0.0)
+        for j in range(bias.size):
+            bias[j] = np.float32(0.0)
         for i in range(n):
-            row = d_y[i]
-            for j in range(row.size):
-                bias[j] += row[j]
+            for j in range(bias.size):
+                bias[j] += d_y[i, j]
         if k > 0:
             d_below = _block(delta, layers, k - 1, n)
             np.dot(d_y, _weight(theta, layers, k), d_below)
