@@ -111,7 +111,6 @@ def test_a_whole_run_is_the_same_by_either(env: str, tmp_path: Path) -> None:
         "grad_norm",
         "ratio",
         "learning_rate",
-        "return_mean",
     )
     for a, b in zip(ours, theirs, strict=True):
         for name in told:

@@ -15,7 +15,7 @@ from amble.algorithms.rollout import Samples
 from amble.algorithms.tally import Tally
 from amble.learner.fused import activations, heads
 from amble.learner.fused.blas import blas_threads
-from amble.learner.fused.epoch import FIGURES, Data, Learned, Loss, Memory, Networks, Step, epoch
+from amble.learner.fused.epoch import FIGURES, Data, Loss, Memory, Networks, Step, epoch
 from amble.learner.fused.layout import FlatParameters
 from amble.nets.distributions import (
     BernoulliHead,
@@ -80,16 +80,16 @@ class FusedEpochs:
         step = Step(float(optimiser.learning_rate), float(s.adam_epsilon), float(optimiser.limit))
         with blas_threads(torch.get_num_threads()):
             flat.steps[:] = epoch(
-                data,
+                tuple(data),
                 torch.cat(minibatches).numpy(),
                 np.array(list(accumulate(sizes))),
-                self.nets,
-                Learned(flat.theta, flat.gradient, flat.first, flat.second),
-                loss,
-                step,
+                tuple(self.nets),
+                (flat.theta, flat.gradient, flat.first, flat.second),
+                tuple(loss),
+                tuple(step),
                 int(flat.steps[0]),
-                batch,
-                memory,
+                tuple(batch),
+                tuple(memory),
                 figures,
             )
         return Tally(dict(zip(FIGURES, figures.sum(0).tolist(), strict=True)), len(sizes))

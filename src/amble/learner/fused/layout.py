@@ -36,6 +36,15 @@ class FlatParameters:
         size = int(starts[-1])
         self.theta, self.gradient, self.first, self.second = (_zeros(size) for _ in range(4))
         self.steps = np.zeros(len(optimiser.parameters), np.float32)
+        self._places = [
+            (
+                _Place(self.theta, start),
+                _Place(self.first, start),
+                _Place(self.second, start),
+                _Place(self.steps, k),
+            )
+            for k, start in enumerate(starts[:-1].tolist())
+        ]
 
     def start(self, parameter: nn.Parameter) -> int:
         """Where a parameter begins in the flat vectors."""
@@ -45,20 +54,28 @@ class FlatParameters:
     def adopt(self) -> None:
         """Make the optimiser's tensors views of the flat vectors, where they are not: at first, or after a restore."""
         self.optimiser.begin()
-        for place, parameter in enumerate(self.optimiser.parameters):
-            state, start = self.optimiser.adam.state[parameter], self.start(parameter)
-            parameter.data = _moved(parameter.data, self.theta, start)
-            state["exp_avg"] = _moved(state["exp_avg"], self.first, start)
-            state["exp_avg_sq"] = _moved(state["exp_avg_sq"], self.second, start)
-            state["step"] = _moved(state["step"], self.steps, place)
+        for parameter, (value, first, second, step) in zip(
+            self.optimiser.parameters, self._places, strict=True
+        ):
+            state = self.optimiser.adam.state[parameter]
+            if parameter.data_ptr() != value.address:
+                parameter.data = value.take(parameter.data)
+            for name, place in (("exp_avg", first), ("exp_avg_sq", second), ("step", step)):
+                if state[name].data_ptr() != place.address:
+                    state[name] = place.take(state[name])
 
 
-def _moved(tensor: Tensor, flat: np.ndarray, start: int) -> Tensor:
-    """The tensor as a view of `flat` from `start` on; itself if it is one already."""
-    if tensor.data_ptr() == flat.ctypes.data + start * flat.itemsize:
-        return tensor
-    view = torch.from_numpy(flat[start : start + tensor.numel()]).view(tensor.shape)
-    return view.copy_(tensor)
+class _Place:
+    """A stretch of a flat vector that one tensor lives in."""
+
+    def __init__(self, flat: np.ndarray, start: int):
+        self.flat, self.start = flat, start
+        self.address = flat.ctypes.data + start * flat.itemsize
+
+    def take(self, tensor: Tensor) -> Tensor:
+        """A view of the stretch that now holds the tensor's numbers."""
+        view = torch.from_numpy(self.flat[self.start : self.start + tensor.numel()]).view(tensor.shape)
+        return view.copy_(tensor)
 
 
 def _zeros(size: int) -> np.ndarray:
