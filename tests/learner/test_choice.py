@@ -136,7 +136,7 @@ def test_the_run_says_who_learns(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_what_cannot_be_served_writes_nothing(tmp_path: Path) -> None:
     config = a_run(tmp_path, "fused", env="Pendulum-v1", **{"hyperparameters.distribution": "beta"})
-    with pytest.raises(UsageError, match="torch_settings.learner is fused, but .*BetaHead"):
+    with pytest.raises(UsageError, match=r"torch_settings.learner is fused, but .*BetaHead"):
         train(config)
     assert list(tmp_path.iterdir()) == []
 
