@@ -169,7 +169,7 @@ def test_q_goes_on_past_the_end_of_a_rollout(learn: Learn, name: str) -> None:
 @pytest.mark.parametrize("name", ["pg gae", "trpo", "ppo"])
 def test_other_distributions(learn: Learn, name: str, distribution: str) -> None:
     """What is drawn, on average: a Beta comes to the right mean and spread long before its mode leaves the bounds."""
-    trainer = learn(name, "SeenAction", 45, continuous=True, distribution=distribution)
+    trainer = learn(name, "SeenAction", 60, continuous=True, distribution=distribution)
     policy, head = trainer.policy, trainer.policy.head
     noise = head.noise((500, 2), torch.Generator().manual_seed(0))
     with torch.no_grad():
