@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := results/walker-demo
 
-.PHONY: walker test lint bench bench-warnings bench-learning bench-spinup bench-gymnasium clean
+.PHONY: walker test lint bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium clean
 
 walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a film and the learning curve
 	$(BIN)/amble train walker-demo --force
@@ -31,7 +31,10 @@ bench-warnings: $(READY)  ## a million random decisions of each Walker without a
 	$(BIN)/python benchmarks/walker_warnings.py
 
 bench-learning: $(READY)  ## CartPole, Pendulum and 3DBall: five seeds of each preset
-	$(BIN)/python benchmarks/learning.py
+	$(BIN)/python benchmarks/learning.py presets
+
+bench-ladder: $(READY)  ## every trainer and estimator, a task for memory and one for eyes: five seeds of each
+	$(BIN)/python benchmarks/learning.py cartpole pendulum ladder nets
 
 bench-gymnasium: $(READY)  ## Gymnasium's MuJoCo tasks: physics alone, our environment step, Gymnasium's own
 	$(BIN)/python benchmarks/gymnasium_speed.py
