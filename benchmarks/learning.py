@@ -75,7 +75,7 @@ CASES = {name: case for group in GROUPS.values() for name, case in group.items()
 def train(case: Case, seed: int) -> dict[str, float]:
     """One run: return of its last policy, steps, seconds."""
     import amble
-    import amble.spinup  # noqa: F401  torch is loaded before the clock runs
+    import amble.spinup  # torch is loaded before the clock runs
 
     with tempfile.TemporaryDirectory() as results, contextlib.redirect_stdout(io.StringIO()):
         settings = [
