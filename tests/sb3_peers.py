@@ -37,6 +37,7 @@ def a_peer(algorithm: type[Any], action_space: Any, t: int, b: int, **settings: 
         batch_size=t * b,
         policy_kwargs={"net_arch": {"pi": list(HIDDEN), "vf": list(HIDDEN)}, "activation_fn": nn.Tanh},
         device="cpu",
+        seed=0,
         _init_setup_model=False,
         **settings,
     )

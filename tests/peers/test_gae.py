@@ -48,6 +48,7 @@ def test_random_rollouts(t: int, b: int, gamma: float, lam: float, share: float)
 
     next_value = torch.where(truncated, final, torch.cat([value[1:], last[None]]))
     ours = gae(reward, value, next_value, terminated, truncated, gamma=gamma, lam=lam)
+    print(relative(ours, torch.from_numpy(buffer.advantages)))
     assert relative(ours, torch.from_numpy(buffer.advantages)) < TOLERANCE
     assert relative(ours + value, torch.from_numpy(buffer.returns)) < TOLERANCE
 
@@ -80,7 +81,9 @@ def test_what_sb3_collects() -> None:
     t, b, gamma, lam = 40, 3, 0.97, 0.9
     envs = [RandomEnds(seed) for seed in range(b)]
     several = common.vec_env.DummyVecEnv([lambda env=env: env for env in envs])
-    peer = sb3.PPO("MlpPolicy", several, n_steps=t, batch_size=t, gamma=gamma, gae_lambda=lam, device="cpu", seed=0)
+    peer = sb3.PPO(
+        "MlpPolicy", several, n_steps=t, batch_size=t, gamma=gamma, gae_lambda=lam, device="cpu", seed=0
+    )
     spread(peer.policy)
     _, callback = peer._setup_learn(t * b, None)
     for _ in range(2):  # the second rollout begins in the middle of episodes
