@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 import torch
-from factories import BOX2, a_critic, a_policy, a_rollout, rng
 from torch import Tensor
 
 from amble.algorithms.a2c import A2C
@@ -13,6 +12,7 @@ from amble.algorithms.a3c import A3C, everything, learned, live_in
 from amble.algorithms.algorithm import Problem
 from amble.algorithms.rollout import Rollout
 from amble.config import A3CHyperparameters
+from factories import BOX2, a_critic, a_policy, a_rollout, rng
 
 SEEN = torch.full((32, 4, 3), 2.0)
 

@@ -79,9 +79,7 @@ class TestEveryPolicy:
             gain, kl, _ = trpo._objective(samples, 0.0)
             return tuple(
                 flatten(
-                    torch.autograd.grad(
-                        x, trpo.policy_parameters, retain_graph=True, materialize_grads=True
-                    )
+                    torch.autograd.grad(x, trpo.policy_parameters, retain_graph=True, materialize_grads=True)
                 ).detach()
                 for x in (gain, kl)
             )  # type: ignore[return-value]

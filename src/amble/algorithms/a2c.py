@@ -12,7 +12,7 @@ from torch import Tensor
 from amble.algorithms.algorithm import Algorithm, Figures, Problem
 from amble.algorithms.diagnostics import ImportanceDiagnostics
 from amble.algorithms.optimiser import Optimiser
-from amble.algorithms.rollout import Rollout, Samples, horizon_ends
+from amble.algorithms.rollout import Rollout, Samples, horizon_ends, known
 from amble.config import A2CHyperparameters
 from amble.maths.advantages import gae
 from amble.maths.statistics import explained_variance, standardise
@@ -92,7 +92,8 @@ class A2C(Algorithm):
         output = self.policy(samples.observation, samples.policy_memory)
         policy_loss = policy_gradient_loss(head.log_probs(output, samples.action).sum(-1), samples.advantage)
         entropy = head.entropies(output).sum(-1).mean()
-        loss_v = value_loss(self.critic(samples.observation, samples.critic_memory), samples.value_target)
+        value = self.critic(samples.observation, samples.critic_memory)
+        loss_v = value_loss(value, known(samples.value_target))
         loss = policy_loss + self.settings.value_coefficient * loss_v - beta * entropy
         policy_figure, value_figure, entropy_figure = torch.stack(
             [policy_loss.detach(), loss_v.detach(), entropy.detach()]

@@ -9,7 +9,7 @@ from torch import Tensor
 from amble.algorithms.algorithm import Algorithm, Figures, Problem
 from amble.algorithms.diagnostics import ImportanceDiagnostics
 from amble.algorithms.optimiser import Optimiser
-from amble.algorithms.rollout import Rollout, Samples, horizon_ends, minibatches
+from amble.algorithms.rollout import Rollout, Samples, horizon_ends, known, minibatches
 from amble.algorithms.tally import Tally
 from amble.config import PPOHyperparameters
 from amble.maths.advantages import gae
@@ -152,8 +152,9 @@ class PPO(Algorithm):
 
     def _value_loss(self, value: Float[Tensor, "N *L"], batch: Samples) -> Float[Tensor, ""]:
         if self.settings.value_clip is None:
-            return value_loss(value, batch.value_target)
-        return clipped_value_loss(value, batch.value_target, batch.value_old, self.settings.value_clip)
+            return value_loss(value, known(batch.value_target))
+        target, old = known(batch.value_target), known(batch.value_old)
+        return clipped_value_loss(value, target, old, self.settings.value_clip)
 
     def _minibatches(self, rollout: Rollout, samples: Samples):
         device = samples.observation.device

@@ -10,7 +10,7 @@ from amble.algorithms.algorithm import Algorithm, Figures, Problem
 from amble.algorithms.critic_fit import fit
 from amble.algorithms.diagnostics import ImportanceDiagnostics
 from amble.algorithms.optimiser import Optimiser
-from amble.algorithms.rollout import Rollout, Samples, horizon_ends
+from amble.algorithms.rollout import Rollout, Samples, horizon_ends, known
 from amble.config import TRPOHyperparameters
 from amble.maths.advantages import gae
 from amble.maths.conjugate_gradient import ConjugateGradient, conjugate_gradient
@@ -146,7 +146,8 @@ class TRPO(Algorithm):
         rho = ratio(head.log_probs(output, samples.action).sum(-1), samples.log_prob.sum(-1))
         entropy = head.entropies(output).sum(-1).mean()
         gain = surrogate(rho, samples.advantage) + beta * entropy
-        return gain, head.kl(head.distribution(output), samples.distribution_old).mean(), entropy
+        kl = head.kl(head.distribution(output), known(samples.distribution_old)).mean()
+        return gain, kl, entropy
 
     def _distribution(self, samples: Samples) -> Float[Tensor, "N *L P"]:
         return self.policy.head.distribution(self.policy(samples.observation, samples.policy_memory))
