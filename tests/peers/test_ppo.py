@@ -147,7 +147,6 @@ def test_loss_and_gradient(
     samples = a_minibatch(ppo, peer)
     with_gradient = found if value_coefficient else found[: len(list(ppo.policy.parameters()))]
     differences = apart(ppo, peer, with_gradient, samples, scale(normalised))
-    print(max(differences.items(), key=lambda x: x[1]))
     assert max(differences.values()) < TOLERANCE, differences
 
 
@@ -189,5 +188,4 @@ def test_whole_updates(space: Any, normalised: bool) -> None:
         k: relative(own.detach() - at, peers.detach() - at)
         for k, (at, (own, peers)) in enumerate(zip(start, found, strict=True))
     }
-    print(max(moved.values()), figures["clip_fraction"], figures["grad_norm"])
     assert max(moved.values()) < UPDATE_TOLERANCE, moved

@@ -154,7 +154,6 @@ def compare(a: Seen, b: Seen) -> None:
         "full step": relative(a.full_step, b.full_step),
         "step": relative(a.step, b.step),
     }
-    print(found)
     assert max(found.values()) < TOLERANCE, found
     assert a.tries == b.tries
 
