@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEERS := .venv-peers
+PEERS_READY := $(PEERS)/.ready
 DEMO := results/walker-demo
 
-.PHONY: walker test lint bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium clean
+.PHONY: walker test test-peers lint bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium clean
 
 walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a film and the learning curve
 	$(BIN)/amble train walker-demo --force
@@ -18,6 +20,9 @@ walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a f
 
 test: $(READY)  ## the test suite
 	$(BIN)/python -m pytest
+
+test-peers: $(PEERS_READY)  ## GAE, TRPO and PPO against Stable-Baselines3's, in a virtual environment that has it
+	$(PEERS)/bin/python -m pytest tests/peers
 
 lint: $(READY)  ## ruff and pyright
 	$(BIN)/ruff check .
@@ -43,9 +48,14 @@ bench-spinup: $(READY)  ## Spinning Up's PPO on HalfCheetah: five seeds of a mil
 	$(BIN)/python benchmarks/spinup_halfcheetah.py
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) .pytest_cache .ruff_cache
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[video,compare,dev]'
+	touch $@
+
+$(PEERS_READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,peers]'
 	touch $@
