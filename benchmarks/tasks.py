@@ -39,8 +39,8 @@ class Cue(gymnasium.Env[np.ndarray, np.int64]):
 class PixelGrid(gymnasium.Env[np.ndarray, np.int64]):
     """A dot on a grid walks to another: up, right, down, left. Reaching it pays 1, every decision costs 0.01.
 
-    Observes a picture of one pixel a cell, the dot in red and its goal in green. The shortest ways on 8×8 cells pay 0.95
-    on average, a random walk cut after 40 decisions 0.0.
+    Observes a picture of one pixel a cell, the dot in red and its goal in green. The shortest ways on 8×8 cells pay
+    0.95 on average, a random walk cut after 40 decisions 0.0.
     """
 
     action_space = spaces.Discrete(4)

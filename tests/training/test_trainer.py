@@ -379,18 +379,23 @@ class TestResume:
 
 
 @pytest.mark.parametrize(
-    ("env_id", "buffer_size", "expected"),
+    ("env_id", "trainer_type", "buffer_size", "expected"),
     [
-        ("amble/Walker-v0", 20480, 256),  # 80 decisions each
-        ("amble/3DBall-v0", 12000, 250),  # 48; 251 … 256 do not divide it
-        ("CartPole-v1", 1024, 8),
-        ("CartPole-v1", 1023, 3),  # 1023 = 3·11·31
-        ("CartPole-v1", 4, 4),
-        ("CartPole-v1", 2039, 1),  # a prime
+        ("amble/Walker-v0", "ppo", 20480, 256),  # 80 decisions each
+        ("amble/3DBall-v0", "ppo", 12000, 250),  # 48; 251 … 256 do not divide it
+        ("CartPole-v1", "a2c", 1024, 8),
+        ("CartPole-v1", "a2c", 1023, 3),  # 1023 = 3·11·31
+        ("CartPole-v1", "a2c", 4, 4),
+        ("CartPole-v1", "a2c", 2039, 1),  # a prime
+        ("CartPole-v1", "a3c", 20, 8),  # two workers of four
+        ("CartPole-v1", "a3c", 9, 6),  # two workers of three
     ],
 )
-def test_the_number_of_environments_divides_the_rollout(env_id: str, buffer_size: int, expected: int) -> None:
-    assert default_num_envs(env_id, buffer_size) == expected
+def test_the_number_of_environments_divides_the_rollout(
+    env_id: str, trainer_type: str, buffer_size: int, expected: int
+) -> None:
+    _, behavior = run_from_env(env_id, trainer_type, [f"hyperparameters.buffer_size={buffer_size}"]).behavior
+    assert default_num_envs(env_id, behavior) == expected
 
 
 def test_a_device_that_is_not_there(trainer: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from amble.algorithms.algorithm import Algorithm, Figures, Problem
+from amble.algorithms.algorithm import Algorithm, Figures, Problem, beta_at, rate_at
 from amble.algorithms.diagnostics import ImportanceDiagnostics
 from amble.algorithms.optimiser import Optimiser
-from amble.algorithms.rollout import Rollout, Samples, horizon_ends
+from amble.algorithms.rollout import Rollout, Samples, horizon_ends, known
 from amble.config import A2CHyperparameters
 from amble.maths.advantages import gae
 from amble.maths.statistics import explained_variance, standardise
@@ -32,7 +32,7 @@ class A2C(Algorithm):
         problem: Problem,
         rng: torch.Generator,
     ):
-        super().__init__(policy, settings, problem, rng, critic=critic)
+        super().__init__(policy, problem, rng, critic=critic)
         self.critic, self.settings = critic, settings
         self.optimiser = Optimiser(
             self.parameters,
@@ -44,7 +44,8 @@ class A2C(Algorithm):
 
     def update(self, rollout: Rollout, env_steps: int) -> Figures:
         """Improve policy and critic by one rollout; see `Algorithm.update`."""
-        self.optimiser.learning_rate, beta = self.scheduled_rate_and_beta(env_steps)
+        self.optimiser.learning_rate = rate_at(env_steps, self.settings, self.problem)
+        beta = beta_at(env_steps, self.settings, self.problem)
         samples, figures = self.samples(rollout)
         diagnostics = ImportanceDiagnostics(self.policy, samples)
         loss, losses = self.loss(samples, beta)
@@ -92,7 +93,8 @@ class A2C(Algorithm):
         output = self.policy(samples.observation, samples.policy_memory)
         policy_loss = policy_gradient_loss(head.log_probs(output, samples.action).sum(-1), samples.advantage)
         entropy = head.entropies(output).sum(-1).mean()
-        loss_v = value_loss(self.critic(samples.observation, samples.critic_memory), samples.value_target)
+        value = self.critic(samples.observation, samples.critic_memory)
+        loss_v = value_loss(value, known(samples.value_target))
         loss = policy_loss + self.settings.value_coefficient * loss_v - beta * entropy
         policy_figure, value_figure, entropy_figure = torch.stack(
             [policy_loss.detach(), loss_v.detach(), entropy.detach()]

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from amble.algorithms.optimiser import Optimiser
-from amble.algorithms.rollout import Samples, minibatches
+from amble.algorithms.rollout import Samples, known, minibatches
 from amble.maths.surrogates import value_loss
 
 
@@ -40,7 +40,7 @@ def fit(
     for _ in range(epochs):
         for index in minibatches(len(samples), batch_size, rng, samples.observation.device):
             batch = samples.take(index)
-            loss = value_loss(predicted(batch), batch.value_target)
+            loss = value_loss(predicted(batch), known(batch.value_target))
             skipped += not optimiser.step(loss)[1]
             losses.append(float(loss.detach()))
     return sum(losses) / len(losses), skipped

@@ -9,10 +9,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from amble.algorithms.algorithm import Algorithm, Figures, Problem
+from amble.algorithms.algorithm import Algorithm, Figures, Problem, beta_at, rate_at
 from amble.algorithms.diagnostics import ImportanceDiagnostics
 from amble.algorithms.optimiser import Optimiser
-from amble.algorithms.rollout import Rollout, Samples, horizon_ends, minibatches
+from amble.algorithms.rollout import Rollout, Samples, horizon_ends, known, minibatches
 from amble.algorithms.tally import Tally
 from amble.config import PPOHyperparameters
 from amble.maths.advantages import gae
@@ -69,7 +69,7 @@ class PPO(Algorithm):
         problem: Problem,
         rng: torch.Generator,
     ):
-        super().__init__(policy, settings, problem, rng, critic=critic)
+        super().__init__(policy, problem, rng, critic=critic)
         self.critic, self.settings = critic, settings
         self.optimiser = Optimiser(
             self.parameters,
@@ -183,8 +183,9 @@ class PPO(Algorithm):
 
     def _value_loss(self, value: Float[Tensor, "N *L"], batch: Samples) -> Float[Tensor, ""]:
         if self.settings.value_clip is None:
-            return value_loss(value, batch.value_target)
-        return clipped_value_loss(value, batch.value_target, batch.value_old, self.settings.value_clip)
+            return value_loss(value, known(batch.value_target))
+        target, old = known(batch.value_target), known(batch.value_old)
+        return clipped_value_loss(value, target, old, self.settings.value_clip)
 
     def _minibatches(self, rollout: Rollout, samples: Samples):
         device = samples.observation.device
@@ -199,9 +200,9 @@ class PPO(Algorithm):
     def _follow_schedules(self, env_steps: int) -> tuple[float, float]:
         """Set α, unless it follows the KL; return ε and β."""
         s = self.settings
-        rate, beta = self.scheduled_rate_and_beta(env_steps)
+        beta = beta_at(env_steps, s, self.problem)
         if s.learning_rate_schedule != "adaptive":
-            self.optimiser.learning_rate = rate
+            self.optimiser.learning_rate = rate_at(env_steps, s, self.problem)
         final = min(_FINAL_EPSILON, s.epsilon)
         return scheduled(s.epsilon_schedule, s.epsilon, final, env_steps, self.problem.max_steps), beta
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Shaped
@@ -132,7 +132,18 @@ class Samples:
         return Samples(**{name: _taken(value, index) for name, value in vars(self).items()})
 
 
-def _taken(value: Tensor | Remembered | None, index: Tensor | slice) -> Tensor | Remembered | None:
+def known(x: Tensor | None) -> Tensor:
+    """What samples hold because the algorithm put it there before it took gradient steps.
+
+    Raises:
+        TypeError: it did not.
+    """
+    if x is None:
+        raise TypeError("these samples lack what the loss asks for")
+    return x
+
+
+def _taken(value: Any, index: Tensor | slice) -> Any:
     if isinstance(value, Remembered):
         return value.take(index)
     return None if value is None else value[index]

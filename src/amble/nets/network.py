@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from amble.nets.encoders import Encoder
+from amble.nets.encoders import Encoder, EncoderKind
 from amble.nets.memory import RecurrentNet, Remembered
 from amble.nets.mlp import Activation, mlp, recurrent
 from amble.nets.observations import ObservationLayout
@@ -24,7 +24,7 @@ class NetShape:
     hidden: list[int]
     """Widths of the hidden layers."""
     activation: Activation = "tanh"
-    encoder: str = "simple"
+    encoder: EncoderKind = "simple"
     """Of image observations; see `amble.nets.encoders`."""
     memory_size: int = 0
     """Numbers carried from decision to decision; 0 for none."""
