@@ -117,11 +117,17 @@ class FusedEpochs:
         widths = [int(table[:-1, 1].sum()) for table in (self.nets.actor, self.nets.critic)]
         dimensions, outputs = data.log_prob.shape[1], int(self.nets.actor[-1, 1])
         memory = Memory(
-            *(np.empty(n * max(widths), np.float32) for _ in range(3)),
-            *(np.empty(n * outputs, np.float32) for _ in range(2)),
-            *(np.empty((n, dimensions)) for _ in range(3)),
-            np.empty(n),
-            *(np.empty((n, 1), np.float32) for _ in range(2)),
+            hidden=np.empty(n * max(widths), np.float32),
+            slope=np.empty(n * max(widths), np.float32),
+            delta=np.empty(n * max(widths), np.float32),
+            output=np.empty(n * outputs, np.float32),
+            d_output=np.empty(n * outputs, np.float32),
+            log_prob=np.empty((n, dimensions)),
+            entropy=np.empty((n, dimensions)),
+            d_log_prob=np.empty((n, dimensions)),
+            kl=np.empty(n),
+            value=np.empty((n, 1), np.float32),
+            d_value=np.empty((n, 1), np.float32),
         )
         self._room = batch, memory
         return self._room

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from amble.algorithms.optimiser import Optimiser
 
@@ -46,7 +46,7 @@ class FlatParameters:
             for k, start in enumerate(starts[:-1].tolist())
         ]
 
-    def start(self, parameter: nn.Parameter) -> int:
+    def start(self, parameter: Tensor) -> int:
         """Where a parameter begins in the flat vectors."""
         return self._start[id(parameter)]
 
