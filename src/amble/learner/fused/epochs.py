@@ -26,6 +26,9 @@ from amble.nets.distributions import (
     SquashedGaussianHead,
 )
 
+_WORTH_SHARING = 2**25
+"""Multiplications of one matrix product, a millisecond or so; below it, threads on busy cores wait longer than they save."""
+
 _ACTIVATIONS: dict[type[nn.Module], int] = {
     nn.Tanh: activations.TANH,
     nn.SiLU: activations.SILU,
@@ -78,7 +81,7 @@ class FusedEpochs:
             standardise=s.advantage_normalization == "minibatch",
         )
         step = Step(float(optimiser.learning_rate), float(s.adam_epsilon), float(optimiser.limit))
-        with blas_threads(torch.get_num_threads()):
+        with blas_threads(self._threads(max(sizes))):
             flat.steps[:] = epoch(
                 tuple(data),
                 torch.cat(minibatches).numpy(),
@@ -93,6 +96,11 @@ class FusedEpochs:
                 figures,
             )
         return Tally(dict(zip(FIGURES, figures.sum(0).tolist(), strict=True)), len(sizes))
+
+    def _threads(self, n: int) -> int:
+        """The run's number of threads where the largest layer's product is worth sharing, else one."""
+        largest = max(int((table[:, 0] * table[:, 1]).max()) for table in (self.nets.actor, self.nets.critic))
+        return torch.get_num_threads() if n * largest >= _WORTH_SHARING else 1
 
     def _table(self, net: nn.Sequential) -> np.ndarray:
         """The network as `network.py` reads it."""
