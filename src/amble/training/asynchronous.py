@@ -274,7 +274,7 @@ class AsynchronousTrainer(Learner):
                 self._bury(seat)
                 continue
             if word == FAILED:
-                raise AmbleError(f"{self._place(seat)} failed. It says, counting its own from 0:\n{said}")
+                raise AmbleError(f"{self._place(seat)} failed. {said}")
             if word == READY:
                 seat.ready = True
             elif word == REST:
@@ -306,6 +306,9 @@ class AsynchronousTrainer(Learner):
         assert seat.pipe is not None
         assert self._memory is not None
         seat.process.join(_CLOSE_SECONDS)
+        if seat.process.is_alive():  # it closed its pipe and hangs: it must not push any more
+            seat.process.kill()
+            seat.process.join()
         seat.pipe.close()
         code, began = seat.process.exitcode, seat.ready
         seat.process = seat.pipe = None
