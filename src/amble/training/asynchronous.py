@@ -21,7 +21,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import connection
+from multiprocessing import connection, forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -45,13 +45,13 @@ _log = logging.getLogger(__name__)
 PUSHES = 64
 """Of each worker in one iteration, unless `summary_freq` asks for rows sooner: enough that resting costs 1 % or so."""
 _DEATHS = 3
-"""So often a worker may die without having come to a rest in between."""
+"""So often in a row may a worker die young."""
 _BACK_OFF_SECONDS = 0.1
 """Before the first replacement; twice as long before each that follows."""
 _WATCH_SECONDS = 0.1
 """How often a request to stop is looked for."""
 _CLOSE_SECONDS = 2.0
-_PRELOADED = ["amble.training.run", "amble.training.worker", "torch._dynamo"]
+_PRELOADED = ["amble.training.worker", "torch._dynamo"]
 """Loaded once, into the process that workers are forked from. Torch takes seconds, and its optimisers import dynamo."""
 
 
@@ -65,8 +65,10 @@ class _Seat:
     pipe: Connection | None = None
     running: bool = False
     ready: bool = False
+    pushes: int = 0
+    """Of this process, up to its last rest."""
     deaths: int = 0
-    """Since the last rest."""
+    """In a row, each of a process that had not rested after `PUSHES` pushes."""
     vacant_until: float = 0.0
 
 
@@ -108,6 +110,10 @@ class AsynchronousTrainer(Learner):
     """
 
     def __init__(self, config: RunConfig):
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(_PRELOADED)
+        with _interrupts_held():
+            forkserver.ensure_running()  # it loads while this process makes its environment and networks
         super().__init__(config, make_env(config, 1, threads=1))
         hyper = self.behavior.hyperparameters
         if not isinstance(hyper, A3CHyperparameters) or not isinstance(self.algorithm, A2C):
@@ -123,7 +129,6 @@ class AsynchronousTrainer(Learner):
         self._starts = 0
         self._should_stop: Callable[[], bool] = lambda: False
         self._memory: SharedTensors | None = None
-        self._context = multiprocessing.get_context("forkserver")
         self._lock_path = FileLock.new_path()
         self._lock = FileLock(self._lock_path)
         self._end = weakref.finalize(self, _end, self._seats, self._lock_path)
@@ -216,7 +221,6 @@ class AsynchronousTrainer(Learner):
                     PUSHED: steps,
                 },
             )
-            self._context.set_forkserver_preload(_PRELOADED)
             for seat in self._seats:
                 self._start(seat)
             while not all(seat.ready for seat in self._seats):
@@ -278,7 +282,10 @@ class AsynchronousTrainer(Learner):
             if word == READY:
                 seat.ready = True
             elif word == REST:
-                seat.running, seat.deaths = False, 0
+                seat.running = False
+                seat.pushes += said.figures.count
+                if seat.pushes >= PUSHES:
+                    seat.deaths = 0
                 if gathered is not None:
                     gathered.reports.append(said)
 
@@ -290,7 +297,7 @@ class AsynchronousTrainer(Learner):
             target=work, args=arguments, daemon=True, name=f"amble-worker-{seat.worker}"
         )
         self._starts += 1
-        seat.process, seat.pipe, seat.ready, seat.running = process, here, False, False
+        seat.process, seat.pipe, seat.ready, seat.running, seat.pushes = process, here, False, False, 0
         with _interrupts_held():
             process.start()
         there.close()
@@ -310,7 +317,7 @@ class AsynchronousTrainer(Learner):
             seat.process.kill()
             seat.process.join()
         seat.pipe.close()
-        code, began = seat.process.exitcode, seat.ready
+        pid, code, began = seat.process.pid, seat.process.exitcode, seat.ready
         seat.process = seat.pipe = None
         seat.ready = seat.running = False
         memory = self._memory.tensors()
@@ -325,13 +332,13 @@ class AsynchronousTrainer(Learner):
                 '`if __name__ == "__main__":`, for its workers import it.'
             )
             raise AmbleError(
-                f"{self._place(seat)} died {seat.deaths} times without getting through an iteration, the last time "
+                f"{self._place(seat)} died {seat.deaths} times in a row, each time soon after its start, the last time "
                 f"with {_cause(code)}, and is not replaced again. {hint} "
                 "trainer a2c runs the same environments where a crash is easier to see."
             )
         self.restarts += 1
         seat.vacant_until = time.monotonic() + _BACK_OFF_SECONDS * 2 ** (seat.deaths - 1)
-        _log.warning("%s died with %s; it is replaced", self._place(seat), _cause(code))
+        _log.warning("%s, process %d, died with %s; it is replaced", self._place(seat), pid, _cause(code))
 
     def _read(self, memory: dict[str, Tensor]) -> None:
         """Bring this process's networks, statistics and counters up to date."""

@@ -50,8 +50,9 @@ class Place:
     """Whether the observations' moments are still empty."""
 
     def __str__(self) -> str:
-        ids = self.environments
-        return f"Worker {self.worker} (environments {ids.start}–{ids.stop - 1} of the run)"
+        first, last = self.environments[0], self.environments[-1]
+        which = f"environment {first}" if first == last else f"environments {first}–{last}"
+        return f"Worker {self.worker} ({which} of the run)"
 
 
 @dataclass
@@ -136,6 +137,7 @@ class Worker:
         self.collector.begin(seed)
         own = self.a3c.own.policy.normaliser
         if self.place.warm_up and own is not None and normaliser is not None:
+            own.count.zero_()  # what others have seen by now is in the shared moments already
             self.collector.warm_up(WARM_UP)
             with self.lock:
                 normaliser.merge(float(own.count), own.mean, own.variance)
