@@ -6,6 +6,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
+from amble.nets.mlp import last_layer
 from factories import a_critic, a_policy, rng
 
 
@@ -94,6 +95,7 @@ class TestCritic:
         critic = a_critic()
         for step in range(100):
             critic.take_in(10 + 3 * torch.randn(7, generator=rng(step)))
+            torch.nn.init.normal_(last_layer(critic.net).bias, generator=rng(step))  # as a gradient step would
             before = {name: tensor.clone() for name, tensor in critic.state_dict().items()}
             critic.take_in(torch.tensor([float("nan"), float("inf")]))
             assert all(torch.equal(before[name], tensor) for name, tensor in critic.state_dict().items())
