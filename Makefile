@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 DEMO := results/walker-demo
 
-.PHONY: walker test lint bench bench-warnings bench-learning bench-spinup bench-gymnasium clean
+.PHONY: walker test lint bench bench-warnings bench-learning bench-spinup bench-gymnasium bench-a3c clean
 
 walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a film and the learning curve
 	$(BIN)/amble train walker-demo --force
@@ -35,6 +35,9 @@ bench-learning: $(READY)  ## CartPole, Pendulum and 3DBall: five seeds of each p
 
 bench-gymnasium: $(READY)  ## Gymnasium's MuJoCo tasks: physics alone, our environment step, Gymnasium's own
 	$(BIN)/python benchmarks/gymnasium_speed.py
+
+bench-a3c: $(READY)  ## A3C: env steps a second with one worker and with two, and what sharing costs
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/a3c_throughput.py
 
 bench-spinup: $(READY)  ## Spinning Up's PPO on HalfCheetah: five seeds of a million steps
 	$(BIN)/python benchmarks/spinup_halfcheetah.py

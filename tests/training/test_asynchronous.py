@@ -135,10 +135,6 @@ class TestCounts:
         assert not torch.equal(states[2]["policy.actor.0.weight"], states[0]["policy.actor.0.weight"])
 
 
-def worker_environments(worker: int) -> str:
-    return ["environments 0–1", "environments 2–3"][worker]
-
-
 class TestDeath:
     @pytest.mark.parametrize(
         ("fate", "cause"),
@@ -158,6 +154,7 @@ class TestDeath:
             reason, rows = run(t)
         assert (tmp_path / "died").exists()
         assert (reason, t.env_steps, t.restarts) == ("done", 192, 1)
+        assert [row["env_steps"] for row in rows] == [64, 128, 192]
         assert rows[-1]["worker_restarts"] == 1
         (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
         assert re.fullmatch(
@@ -232,7 +229,8 @@ class TestFailure:
 
 class TestStops:
     def test_a_request_to_stop_ends_the_iteration_with_the_rollouts_begun(self, trainer: Make) -> None:
-        t, asked = trainer(max_steps=10**9, summary_freq=10**8), [0]
+        settings = {"hyperparameters.buffer_size": 512, "max_steps": 10**9, "summary_freq": 10**8}
+        t, asked = trainer(**settings), [0]
 
         def should_stop() -> bool:
             asked[0] += 1
@@ -241,7 +239,9 @@ class TestStops:
         rows: list[Row] = []
         assert t.run(on_row=rows.append, on_checkpoint=lambda: None, should_stop=should_stop) == "stopped"
         assert len(rows) == 1
-        assert 0 < t.env_steps < t.steps_an_iteration or t.steps_an_iteration < 2000
+        assert t.steps_an_iteration == 64 * 2 * 512  # seconds of work
+        assert 0 < t.env_steps < t.steps_an_iteration
+        assert t.env_steps % 512 == 0
         memory = t._memory
         assert memory is not None
         assert memory.tensors()["claimed"].tolist() == memory.tensors()["pushed"].tolist()

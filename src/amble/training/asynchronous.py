@@ -6,6 +6,10 @@ Within an iteration no worker waits for another, except for the length of a push
 while a row is written, or a checkpoint, which is therefore of one moment; a worker that is done first idles for at most
 one rollout of `PUSHES` or so.
 
+A run passes its budget, and an iteration its share of it, by less than one rollout: none is begun once so many env steps
+are begun or done. A worker that dies is replaced. The rollout that it had begun is given back; a push that it was killed
+in stays as it is, for some parameters made and for others not, which is one odd step among many.
+
 A run with one worker repeats itself bit for bit. With more, the order of pushes is the machine's, and no two runs of a
 seed are alike. No resumed run goes on bit for bit: it goes on from the same parameters, statistics and counters, with
 random streams that were not used before.
@@ -51,6 +55,7 @@ _BACK_OFF_SECONDS = 0.1
 _WATCH_SECONDS = 0.1
 """How often a request to stop is looked for."""
 _CLOSE_SECONDS = 2.0
+_DIED = "died"
 _PRELOADED = ["amble.training.worker", "torch._dynamo"]
 """Loaded once, into the process that workers are forked from. Torch takes seconds, and its optimisers import dynamo."""
 
@@ -275,11 +280,12 @@ class AsynchronousTrainer(Learner):
             try:
                 word, said = pipe.recv()
             except (EOFError, OSError):
+                word, said = _DIED, None
+            if word == _DIED:
                 self._bury(seat)
-                continue
-            if word == FAILED:
+            elif word == FAILED:
                 raise AmbleError(f"{self._place(seat)} failed. {said}")
-            if word == READY:
+            elif word == READY:
                 seat.ready = True
             elif word == REST:
                 seat.running = False
