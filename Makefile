@@ -3,9 +3,11 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+PEERS := .venv-peers
+PEERS_READY := $(PEERS)/.ready
 DEMO := results/walker-demo
 
-.PHONY: walker test lint bench bench-warnings bench-learning bench-spinup bench-gymnasium bench-a3c clean
+.PHONY: walker test test-peers lint bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium bench-a3c clean
 
 walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a film and the learning curve
 	$(BIN)/amble train walker-demo --force
@@ -19,6 +21,9 @@ walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a f
 test: $(READY)  ## the test suite
 	$(BIN)/python -m pytest
 
+test-peers: $(PEERS_READY)  ## GAE, TRPO and PPO against Stable-Baselines3's, in a virtual environment that has it
+	$(PEERS)/bin/python -m pytest tests/peers
+
 lint: $(READY)  ## ruff and pyright
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -31,7 +36,10 @@ bench-warnings: $(READY)  ## a million random decisions of each Walker without a
 	$(BIN)/python benchmarks/walker_warnings.py
 
 bench-learning: $(READY)  ## CartPole, Pendulum and 3DBall: five seeds of each preset
-	$(BIN)/python benchmarks/learning.py
+	$(BIN)/python benchmarks/learning.py presets
+
+bench-ladder: $(READY)  ## every trainer and estimator, a task for memory and one for eyes: five seeds of each
+	$(BIN)/python benchmarks/learning.py cartpole pendulum ladder nets
 
 bench-gymnasium: $(READY)  ## Gymnasium's MuJoCo tasks: physics alone, our environment step, Gymnasium's own
 	$(BIN)/python benchmarks/gymnasium_speed.py
@@ -43,9 +51,14 @@ bench-spinup: $(READY)  ## Spinning Up's PPO on HalfCheetah: five seeds of a mil
 	$(BIN)/python benchmarks/spinup_halfcheetah.py
 
 clean:
-	rm -rf $(VENV) .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) .pytest_cache .ruff_cache
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[video,compare,dev]'
+	touch $@
+
+$(PEERS_READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,peers]'
 	touch $@

@@ -34,7 +34,9 @@ def make(task: str, workers: int, hidden: int) -> AsynchronousTrainer:
         "summary_freq": 10**9,
         "max_steps": 10**9,
     }
-    return AsynchronousTrainer(run_from_env(task, "a3c", [f"{key}={value}" for key, value in settings.items()]))
+    return AsynchronousTrainer(
+        run_from_env(task, "a3c", [f"{key}={value}" for key, value in settings.items()])
+    )
 
 
 def measure(task: str, turns: int, hidden: int) -> str:
@@ -79,7 +81,10 @@ def main() -> None:
     parser.add_argument("--hidden", type=int, default=64, help="units of each of two layers")
     arguments = parser.parse_args()
     print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} before")
-    print(f"{'env steps a second':<18} {'1 worker':>9} {'2 workers':>9} {'2 runs':>9} {'ratio':>8} {'2 runs':>8}", end="")
+    print(
+        f"{'env steps a second':<18} {'1 worker':>9} {'2 workers':>9} {'2 runs':>9} {'ratio':>8} {'2 runs':>8}",
+        end="",
+    )
     print(f" {'lock':>8} {'staleness':>9} {'max':>4}")
     for task in arguments.tasks:
         print(measure(task, arguments.turns, arguments.hidden), flush=True)

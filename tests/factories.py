@@ -133,7 +133,8 @@ def _parts(
     model: type[_H], action_space: spaces.Space[Any], given: dict[str, Any]
 ) -> tuple[_H, Policy, Critic, Problem]:
     """Settings, networks and problem, from hyperparameters, the keywords of `a_policy` and those of Problem."""
-    given = {"learning_rate_schedule": "constant", **given}
+    schedule = "beta_schedule" if model is TRPOHyperparameters else "learning_rate_schedule"
+    given = {schedule: "constant", **given}
     problem = Problem(
         given.pop("gamma", 0.9),
         given.pop("max_steps", 1000),

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium
-from probes import Endless
 
 from amble.training.shared_memory import FileLock
+from probes import Endless
 
 
 class Mortal(Endless):

@@ -6,7 +6,19 @@ import pytest
 
 from amble.config import list_presets, load_run, to_yaml
 
-NAMES = ["3dball", "cartpole", "cartpole-a3c", "pendulum", "walker", "walker-demo", "walker-release-21"]
+NAMES = [
+    "3dball",
+    "cartpole",
+    "cartpole-a2c",
+    "cartpole-a3c",
+    "cartpole-pg",
+    "cartpole-trpo",
+    "pendulum",
+    "pendulum-trpo",
+    "walker",
+    "walker-demo",
+    "walker-release-21",
+]
 
 
 def test_the_presets_are_these() -> None:

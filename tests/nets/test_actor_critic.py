@@ -95,7 +95,9 @@ class TestCritic:
         critic = a_critic()
         for step in range(100):
             critic.take_in(10 + 3 * torch.randn(7, generator=rng(step)))
-            torch.nn.init.normal_(last_layer(critic.net).bias, generator=rng(step))  # as a gradient step would
+            torch.nn.init.normal_(
+                last_layer(critic.net).bias, generator=rng(step)
+            )  # as a gradient step would
             before = {name: tensor.clone() for name, tensor in critic.state_dict().items()}
             critic.take_in(torch.tensor([float("nan"), float("inf")]))
             assert all(torch.equal(before[name], tensor) for name, tensor in critic.state_dict().items())

@@ -116,7 +116,9 @@ class TestCounts:
         t = trainer(**{"env_settings.num_envs": 5, "max_steps": 64})
         _, (row,) = run(t)
         assert 64 <= t.env_steps < 64 + 9
-        counts = [round(row[f"worker_{k}_steps_per_second"] / row["steps_per_second"] * t.env_steps) for k in (0, 1)]
+        counts = [
+            round(row[f"worker_{k}_steps_per_second"] / row["steps_per_second"] * t.env_steps) for k in (0, 1)
+        ]
         assert (counts[0] % 9, counts[1] % 8) == (0, 0)
 
     def test_one_worker_repeats_itself_bit_for_bit(self, trainer: Make) -> None:
@@ -158,7 +160,8 @@ class TestDeath:
         assert rows[-1]["worker_restarts"] == 1
         (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
         assert re.fullmatch(
-            rf"Worker 1 \(environments 2–3 of the run\), process \d+, died with {cause}; it is replaced", warning
+            rf"Worker 1 \(environments 2–3 of the run\), process \d+, died with {cause}; it is replaced",
+            warning,
         )
         assert all(torch.isfinite(tensor).all() for tensor in t.tensors().values())
 
@@ -196,15 +199,23 @@ class TestFailure:
 
     def test_so_has_one_whose_reward_is_not_finite(self, trainer: Make) -> None:
         t = trainer("mortal:Mortal-v0", **mortal(worker=1, fate="nan", at=40))
-        with pytest.raises(AmbleError, match=r"failed\. Environment 3 gave a reward that is not finite at decision"):
+        with pytest.raises(
+            AmbleError, match=r"failed\. Environment 3 gave a reward that is not finite at decision"
+        ):
             run(t)
 
     @pytest.mark.parametrize(
         ("settings", "message"),
         [
-            ({"hyperparameters.workers": 5}, r"`.*workers` does not fit: 5 workers cannot share 4 environments"),
+            (
+                {"hyperparameters.workers": 5},
+                r"`.*workers` does not fit: 5 workers cannot share 4 environments",
+            ),
             ({"hyperparameters.workers": 0}, r"workers` must be at least 1"),
-            ({"torch_settings.device": "cuda"}, r"device` is cuda, but trainer a3c's workers share .* CPU's memory"),
+            (
+                {"torch_settings.device": "cuda"},
+                r"device` is cuda, but trainer a3c's workers share .* CPU's memory",
+            ),
             ({"env_settings.backend": "workers"}, r"backend` contradicts trainer a3c, whose own workers"),
         ],
         ids=["more workers than environments", "no worker", "cuda", "workers of workers"],

@@ -41,8 +41,9 @@ def learn() -> Learn:
 
     def learned(name: str, probe: str, iterations: int, **more: object) -> Trainer:
         trainer_type = name.split(maxsplit=1)[0]
+        schedule = "beta_schedule" if trainer_type == "trpo" else "learning_rate_schedule"
         settings: dict[str, object] = {
-            "hyperparameters.learning_rate_schedule": "constant",
+            f"hyperparameters.{schedule}": "constant",
             "hyperparameters.buffer_size": 128,
             **{f"hyperparameters.{key}": value for key, value in TRAINERS[name].items()},
             "network_settings.hidden_units": 16,

@@ -31,7 +31,11 @@ class TestSharedTensors:
     def test_they_are_copies_of_what_was_given(self) -> None:
         tensors = a_block().tensors()
         assert torch.equal(tensors["matrix"], torch.tensor([[0.0, 1.0, 2.0], [3.0, 4.0, 5.0]]))
-        assert (int(tensors["number"]), tensors["number"].dtype, tensors["number"].shape) == (7, torch.int64, ())
+        assert (int(tensors["number"]), tensors["number"].dtype, tensors["number"].shape) == (
+            7,
+            torch.int64,
+            (),
+        )
         assert tensors["moments"].dtype == torch.float64
         assert tensors["nothing"].shape == (0,)
 

@@ -28,7 +28,9 @@ SMALL = {
 
 
 def a_run(trainer_type: str = "a3c", env_id: str = "probes:Endless-v0", **settings: Any) -> RunConfig:
-    return run_from_env(env_id, trainer_type, [f"{key}={value}" for key, value in {**SMALL, **settings}.items()])
+    return run_from_env(
+        env_id, trainer_type, [f"{key}={value}" for key, value in {**SMALL, **settings}.items()]
+    )
 
 
 def a_place(worker: int, *, warm_up: bool = True) -> Place:
@@ -42,9 +44,17 @@ class Shared:
         a2c = Trainer(a_run("a2c")).algorithm
         assert isinstance(a2c, A2C)
         zero = torch.zeros((), dtype=torch.int64)
-        counts = {UPDATES: zero, BEFORE: zero, LIMIT: zero, CLAIMED: torch.zeros(2).long(), PUSHED: torch.zeros(2).long()}
+        counts = {
+            UPDATES: zero,
+            BEFORE: zero,
+            LIMIT: zero,
+            CLAIMED: torch.zeros(2).long(),
+            PUSHED: torch.zeros(2).long(),
+        }
         self.config, self.path = config, path
-        self.memory = SharedTensors.of(multiprocessing.get_context("forkserver"), {**everything(a2c), **counts})
+        self.memory = SharedTensors.of(
+            multiprocessing.get_context("forkserver"), {**everything(a2c), **counts}
+        )
         self.tensors = self.memory.tensors()
 
     def worker(self, worker: int, **place: Any) -> Worker:
@@ -123,10 +133,9 @@ class TestWhatIsSaidOfAFailure:
 
     def test_ours_are_plain_and_others_whole(self) -> None:
         assert _said(AmbleError("plain"), a_place(0)) == "plain"
-        try:
+        with pytest.raises(KeyError) as raised:
             raise KeyError("x")
-        except KeyError as failure:
-            assert _said(failure, a_place(0)).startswith("Traceback (most recent call last):")
+        assert _said(raised.value, a_place(0)).startswith("Traceback (most recent call last):")
 
 
 def test_a_place_is_named_with_its_environments() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from amble.algorithms.algorithm import Algorithm, Figures, Problem
+from amble.algorithms.algorithm import Algorithm, Figures, Problem, beta_at, rate_at
 from amble.algorithms.diagnostics import ImportanceDiagnostics
 from amble.algorithms.optimiser import Optimiser
 from amble.algorithms.rollout import Rollout, Samples, horizon_ends, known
@@ -32,7 +32,7 @@ class A2C(Algorithm):
         problem: Problem,
         rng: torch.Generator,
     ):
-        super().__init__(policy, settings, problem, rng, critic=critic)
+        super().__init__(policy, problem, rng, critic=critic)
         self.critic, self.settings = critic, settings
         self.optimiser = Optimiser(
             self.parameters,
@@ -44,7 +44,8 @@ class A2C(Algorithm):
 
     def update(self, rollout: Rollout, env_steps: int) -> Figures:
         """Improve policy and critic by one rollout; see `Algorithm.update`."""
-        self.optimiser.learning_rate, beta = self.scheduled_rate_and_beta(env_steps)
+        self.optimiser.learning_rate = rate_at(env_steps, self.settings, self.problem)
+        beta = beta_at(env_steps, self.settings, self.problem)
         samples, figures = self.samples(rollout)
         diagnostics = ImportanceDiagnostics(self.policy, samples)
         loss, losses = self.loss(samples, beta)

@@ -32,7 +32,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from amble.algorithms.a2c import A2C
-from amble.algorithms.algorithm import Figures
+from amble.algorithms.algorithm import Figures, beta_at, rate_at
 from amble.algorithms.rollout import Rollout
 from amble.nets.normaliser import sample_moments
 
@@ -83,7 +83,8 @@ class A3C:
             The figures of A2C's loss, and `staleness`: how many updates others made between pull and push.
         """
         own, shared = self.own, self.shared
-        shared.optimiser.learning_rate, beta = own.scheduled_rate_and_beta(env_steps)
+        shared.optimiser.learning_rate = rate_at(env_steps, own.settings, own.problem)
+        beta = beta_at(env_steps, own.settings, own.problem)
 
         samples, figures = own.samples(rollout)
         loss, losses = own.loss(samples, beta)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from amble.algorithms.optimiser import Optimiser
 from amble.algorithms.rollout import Rollout
-from amble.config import Hyperparameters
+from amble.config import GradientHyperparameters, Hyperparameters
 from amble.maths.schedules import scheduled
 from amble.nets.actor_critic import Policy
 from amble.nets.critics import Critic, QCritic
@@ -47,7 +47,6 @@ class Algorithm(ABC):
     def __init__(
         self,
         policy: Policy,
-        settings: Hyperparameters,
         problem: Problem,
         rng: torch.Generator,
         *,
@@ -59,7 +58,6 @@ class Algorithm(ABC):
         self.networks: dict[str, nn.Module] = {name: net for name, net in networks.items() if net is not None}
         self.parameters = [parameter for net in self.networks.values() for parameter in net.parameters()]
         self.optimisers: dict[str, Optimiser] = {}
-        self._schedules = settings
 
     @abstractmethod
     def update(self, rollout: Rollout, env_steps: int) -> Figures:
@@ -77,13 +75,6 @@ class Algorithm(ABC):
     def describe(self) -> str:
         """In a few words, what becomes of a rollout; shown when a run starts."""
 
-    def scheduled_rate_and_beta(self, env_steps: int) -> tuple[float, float]:
-        """α and β after so many environment steps; α as it began where it follows no clock."""
-        s, clock = self._schedules, (env_steps, self.problem.max_steps)
-        course = "linear" if s.learning_rate_schedule == "linear" else "constant"
-        rate = scheduled(course, s.learning_rate, _FINAL_LEARNING_RATE, *clock)
-        return rate, scheduled(s.beta_schedule, s.beta, min(_FINAL_BETA, s.beta), *clock)
-
     def optimiser_tensors(self) -> dict[str, Tensor]:
         """What the algorithm carries from update to update besides the networks: its optimisers' moments."""
         return {
@@ -99,3 +90,15 @@ class Algorithm(ABC):
             optimiser.restore(
                 {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
             )
+
+
+def rate_at(env_steps: int, settings: GradientHyperparameters, problem: Problem) -> float:
+    """α after so many environment steps; as it began where it follows no clock."""
+    course = "linear" if settings.learning_rate_schedule == "linear" else "constant"
+    return scheduled(course, settings.learning_rate, _FINAL_LEARNING_RATE, env_steps, problem.max_steps)
+
+
+def beta_at(env_steps: int, settings: Hyperparameters, problem: Problem) -> float:
+    """β after so many environment steps."""
+    final = min(_FINAL_BETA, settings.beta)
+    return scheduled(settings.beta_schedule, settings.beta, final, env_steps, problem.max_steps)

@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from amble.algorithms.algorithm import Algorithm, Figures, Problem
+from amble.algorithms.algorithm import Algorithm, Figures, Problem, beta_at, rate_at
 from amble.algorithms.critic_fit import fit
 from amble.algorithms.diagnostics import ImportanceDiagnostics
 from amble.algorithms.optimiser import Optimiser
@@ -59,7 +59,7 @@ class PG(Algorithm):
         critic: Critic | None = None,
         q_critic: QCritic | None = None,
     ):
-        super().__init__(policy, settings, problem, rng, critic=critic, q_critic=q_critic)
+        super().__init__(policy, problem, rng, critic=critic, q_critic=q_critic)
         self.settings, self.critic, self.q_critic = settings, critic, q_critic
         epsilon, limit = settings.adam_epsilon, settings.max_grad_norm
         self.optimisers = {
@@ -75,7 +75,8 @@ class PG(Algorithm):
     def update(self, rollout: Rollout, env_steps: int) -> Figures:
         """Improve the policy by one step, then fit the critics; see `Algorithm.update`."""
         optimiser = self.optimisers["policy"]
-        optimiser.learning_rate, beta = self.scheduled_rate_and_beta(env_steps)
+        optimiser.learning_rate = rate_at(env_steps, self.settings, self.problem)
+        beta = beta_at(env_steps, self.settings, self.problem)
 
         judged = self._judge(rollout)
         weight = judged.weight

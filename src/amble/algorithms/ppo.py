@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from amble.algorithms.algorithm import Algorithm, Figures, Problem
+from amble.algorithms.algorithm import Algorithm, Figures, Problem, beta_at, rate_at
 from amble.algorithms.diagnostics import ImportanceDiagnostics
 from amble.algorithms.optimiser import Optimiser
 from amble.algorithms.rollout import Rollout, Samples, horizon_ends, known, minibatches
@@ -43,7 +43,7 @@ class PPO(Algorithm):
         problem: Problem,
         rng: torch.Generator,
     ):
-        super().__init__(policy, settings, problem, rng, critic=critic)
+        super().__init__(policy, problem, rng, critic=critic)
         self.critic, self.settings = critic, settings
         self.optimiser = Optimiser(
             self.parameters,
@@ -169,9 +169,9 @@ class PPO(Algorithm):
     def _follow_schedules(self, env_steps: int) -> tuple[float, float]:
         """Set α, unless it follows the KL; return ε and β."""
         s = self.settings
-        rate, beta = self.scheduled_rate_and_beta(env_steps)
+        beta = beta_at(env_steps, s, self.problem)
         if s.learning_rate_schedule != "adaptive":
-            self.optimiser.learning_rate = rate
+            self.optimiser.learning_rate = rate_at(env_steps, s, self.problem)
         final = min(_FINAL_EPSILON, s.epsilon)
         return scheduled(s.epsilon_schedule, s.epsilon, final, env_steps, self.problem.max_steps), beta
 

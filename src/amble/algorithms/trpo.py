@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from amble.algorithms.algorithm import Algorithm, Figures, Problem
+from amble.algorithms.algorithm import Algorithm, Figures, Problem, beta_at
 from amble.algorithms.critic_fit import fit
 from amble.algorithms.diagnostics import ImportanceDiagnostics
 from amble.algorithms.optimiser import Optimiser
@@ -40,7 +40,7 @@ class TRPO(Algorithm):
         problem: Problem,
         rng: torch.Generator,
     ):
-        super().__init__(policy, settings, problem, rng, critic=critic)
+        super().__init__(policy, problem, rng, critic=critic)
         self.critic, self.settings = critic, settings
         self.policy_parameters = [p for p in policy.parameters() if p.requires_grad]
         self.optimisers = {
@@ -55,7 +55,7 @@ class TRPO(Algorithm):
     def update(self, rollout: Rollout, env_steps: int) -> Figures:
         """Improve the policy by one step within the trust region, then fit the critic; see `Algorithm.update`."""
         s, problem = self.settings, self.problem
-        _, beta = self.scheduled_rate_and_beta(env_steps)
+        beta = beta_at(env_steps, s, problem)
 
         value, next_value = rollout.values(self.critic)
         advantage = gae(

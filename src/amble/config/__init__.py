@@ -12,7 +12,7 @@ from amble.config.actor_critics import (
 )
 from amble.config.behavior import BehaviorSettings
 from amble.config.catalogue import Preset, list_presets
-from amble.config.hyperparameters import Hyperparameters
+from amble.config.hyperparameters import GradientHyperparameters, Hyperparameters
 from amble.config.load import load_run, run_from_env
 from amble.config.network import MemorySettings, NetworkSettings
 from amble.config.overrides import Override
@@ -33,6 +33,7 @@ __all__ = [
     "EnvSettings",
     "Estimator",
     "ExtrinsicReward",
+    "GradientHyperparameters",
     "Hyperparameters",
     "MemorySettings",
     "NetworkSettings",

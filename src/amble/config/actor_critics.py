@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from amble.config.base import Count, NonNegative, Positive
-from amble.config.hyperparameters import Hyperparameters
+from amble.config.hyperparameters import GradientHyperparameters, Hyperparameters
 
 Estimator = Literal["total_return", "reward_to_go", "baseline", "q", "advantage", "td", "gae"]
 Q_ESTIMATORS: tuple[Estimator, ...] = ("q", "advantage")
@@ -37,7 +37,7 @@ class _SeparateCritic(Hyperparameters):
     )
 
 
-class PGHyperparameters(_SeparateCritic):
+class PGHyperparameters(_SeparateCritic, GradientHyperparameters):
     """Vanilla policy gradient: one gradient step of the policy a rollout, weighted by the estimator's Φ."""
 
     defaults: ClassVar[dict[str, Any]] = {"buffer_size": 4096, "beta": 0.0, "max_grad_norm": None}
@@ -50,7 +50,7 @@ class PGHyperparameters(_SeparateCritic):
     )
 
 
-class A2CHyperparameters(Hyperparameters):
+class A2CHyperparameters(GradientHyperparameters):
     """Synchronous advantage actor-critic: one gradient step of the whole loss a short rollout."""
 
     defaults: ClassVar[dict[str, Any]] = {

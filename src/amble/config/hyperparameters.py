@@ -36,17 +36,6 @@ class Hyperparameters(Settings):
         "advantage estimates are noise and updates chase it; too large: the policy is rarely "
         "improved.",
     )
-    learning_rate: Positive = Field(
-        default=3e-4,
-        description="α, Adam's step size at the start (per gradient step). Usual: 1e-5 to 1e-3. Too small: "
-        "nothing is learned in the budget; too large: the policy collapses and the KL explodes.",
-    )
-    learning_rate_schedule: Schedule = Field(
-        default="linear",
-        description="Course of α over max_steps (env steps): linear falls to 1e-10 at the end, constant "
-        "stays. Constant late in training keeps the return jumping; linear makes a run's "
-        "length part of its result.",
-    )
     beta: NonNegative = Field(
         default=5e-3,
         description="β, weight of the entropy bonus (dimensionless). Usual: 1e-4 to 1e-2; 0 switches it "
@@ -119,3 +108,19 @@ class Hyperparameters(Settings):
         followed = given.get("learning_rate_schedule")
         follower = {"beta_schedule": followed} if followed in ("linear", "constant") else {}
         return {**cls.defaults, **follower, **given}
+
+
+class GradientHyperparameters(Hyperparameters):
+    """What those have besides whose policy follows a gradient at a rate of its own."""
+
+    learning_rate: Positive = Field(
+        default=3e-4,
+        description="α, Adam's step size at the start (per gradient step). Usual: 1e-5 to 1e-3. Too small: "
+        "nothing is learned in the budget; too large: the policy collapses and the KL explodes.",
+    )
+    learning_rate_schedule: Schedule = Field(
+        default="linear",
+        description="Course of α over max_steps (env steps): linear falls to 1e-10 at the end, constant "
+        "stays. Constant late in training keeps the return jumping; linear makes a run's "
+        "length part of its result.",
+    )

@@ -6,10 +6,10 @@ from pydantic import Field, model_validator
 
 from amble.config.base import Count, NonNegative, Positive, UnsupportedFlag
 from amble.config.dialects import ML_AGENTS_EPSILON, with_dialect
-from amble.config.hyperparameters import Hyperparameters, Schedule, contradiction
+from amble.config.hyperparameters import GradientHyperparameters, Schedule, contradiction
 
 
-class PPOHyperparameters(Hyperparameters):
+class PPOHyperparameters(GradientHyperparameters):
     """Proximal policy optimisation: several epochs of minibatches, kept near the old policy by a clip or a penalty."""
 
     batch_size: Count = Field(

@@ -151,7 +151,8 @@ class ObservationLayout:
         ended, or batched as the observations are: an array, a dict or a tuple of arrays of B.
 
         Raises:
-            AmbleError: an ended episode's last observation is missing (EnvironmentFault) or has another shape than the space says.
+            EnvironmentFault: an ended episode's last observation is missing.
+            AmbleError: it has another shape than the space says.
         """
         ids = np.flatnonzero(done)
         if not ids.size:

@@ -6,9 +6,9 @@ Within an iteration no worker waits for another, except for the length of a push
 while a row is written, or a checkpoint, which is therefore of one moment; a worker that is done first idles for at most
 one rollout of `PUSHES` or so.
 
-A run passes its budget, and an iteration its share of it, by less than one rollout: none is begun once so many env steps
-are begun or done. A worker that dies is replaced. The rollout that it had begun is given back; a push that it was killed
-in stays as it is, for some parameters made and for others not, which is one odd step among many.
+A run passes its budget, and an iteration its share of it, by less than one rollout: none is begun once so many env
+steps are begun or done. A worker that dies is replaced. The rollout that it had begun is given back; a push that it was
+killed in stays as it is, made for some parameters and not for others: one odd step among many.
 
 A run with one worker repeats itself bit for bit. With more, the order of pushes is the machine's, and no two runs of a
 seed are alike. No resumed run goes on bit for bit: it goes on from the same parameters, statistics and counters, with
@@ -56,6 +56,7 @@ _WATCH_SECONDS = 0.1
 """How often a request to stop is looked for."""
 _CLOSE_SECONDS = 2.0
 _DIED = "died"
+"""In place of a word, where nobody is left to speak."""
 _PRELOADED = ["amble.training.worker", "torch._dynamo"]
 """Loaded once, into the process that workers are forked from. Torch takes seconds, and its optimisers import dynamo."""
 
@@ -277,10 +278,7 @@ class AsynchronousTrainer(Learner):
         for pipe in connection.wait(list(speakers), _WATCH_SECONDS):
             assert isinstance(pipe, Connection)
             seat = speakers[pipe]
-            try:
-                word, said = pipe.recv()
-            except (EOFError, OSError):
-                word, said = _DIED, None
+            word, said = _received(pipe)
             if word == _DIED:
                 self._bury(seat)
             elif word == FAILED:
@@ -352,6 +350,14 @@ class AsynchronousTrainer(Learner):
             for name, tensor in everything(self._a2c).items():
                 tensor.detach().copy_(memory[name])
             self.env_steps = int(memory[BEFORE] + memory[PUSHED].sum())
+
+
+def _received(pipe: Connection) -> tuple[str, Any]:
+    """A word and what is said with it."""
+    try:
+        return pipe.recv()
+    except (EOFError, OSError):
+        return _DIED, None
 
 
 def _cause(exit_code: int | None) -> str:

@@ -177,7 +177,7 @@ def _said(failure: Exception, place: Place) -> str:
         cause = failure.__cause__
         told = [] if cause is None else traceback.format_exception(cause)
         return "\n".join([f"Environment {place.environments[failure.environment]} {failure.what}", *told])
-    return str(failure) if isinstance(failure, AmbleError) else traceback.format_exc()
+    return str(failure) if isinstance(failure, AmbleError) else "".join(traceback.format_exception(failure))
 
 
 def _end_with_parent(lock_path: str) -> None:
