@@ -27,7 +27,7 @@ from amble.nets.distributions import (
 )
 
 _WORTH_SHARING = 2**25
-"""Multiplications of one matrix product, a millisecond or so; below it, threads on busy cores wait longer than they save."""
+"""Multiplications of one matrix product, a millisecond; below it threads on busy cores cost more than they save."""
 
 _ACTIVATIONS: dict[type[nn.Module], int] = {
     nn.Tanh: activations.TANH,
