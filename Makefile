@@ -7,7 +7,7 @@ PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
 DEMO := results/walker-demo
 
-.PHONY: walker test test-peers lint bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium bench-learner clean
+.PHONY: walker test test-peers lint bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium bench-a3c bench-learner clean
 
 walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a film and the learning curve
 	$(BIN)/amble train walker-demo --force
@@ -43,6 +43,9 @@ bench-ladder: $(READY)  ## every trainer and estimator, a task for memory and on
 
 bench-gymnasium: $(READY)  ## Gymnasium's MuJoCo tasks: physics alone, our environment step, Gymnasium's own
 	$(BIN)/python benchmarks/gymnasium_speed.py
+
+bench-a3c: $(READY)  ## A3C: env steps a second with one worker and with two, and what sharing costs
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/a3c_throughput.py
 
 bench-learner: $(READY)  ## gradient steps and whole training loops by the fused learner and by torch
 	$(BIN)/python benchmarks/learner_speed.py

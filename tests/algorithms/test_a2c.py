@@ -62,6 +62,16 @@ def test_a_bad_number_skips_the_step(field: str) -> None:
     assert sound["skipped_steps"] == 0
 
 
+def test_rewards_that_are_not_finite_leave_the_critic_as_it_is() -> None:
+    a2c = a_a2c()
+    a2c.update(rollout_of(a2c), 0)
+    before = {name: tensor.clone() for name, tensor in a2c.critic.state_dict().items()}
+    rollout = rollout_of(a2c, seed=1)
+    rollout.reward.fill_(math.nan)
+    a2c.update(rollout, 0)
+    assert all(torch.equal(before[name], tensor) for name, tensor in a2c.critic.state_dict().items())
+
+
 def test_improves_on_a_toy() -> None:
     a2c = a_a2c(gamma=0.0, learning_rate=1e-2)
     first = float(rollout_of(a2c, seed=99).reward.mean())

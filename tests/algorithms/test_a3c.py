@@ -147,16 +147,39 @@ def test_every_workers_observations_are_in_the_moments_and_no_policy_acts_by_the
 
 
 def test_a_gradient_that_is_not_finite_moves_nothing() -> None:
+    """Nor do targets move the critic, or observations the normaliser, where none of them is finite."""
     (worker,) = (sharing := Sharing(1)).workers
     worker.pull()
+    worker.push(lived(worker), SEEN, 0)
+    worker.pull()
     before = copied(sharing.memory)
-    rollout = lived(worker)
-    rollout.reward[3, 1] = float("nan")
-    figures = worker.push(rollout, SEEN, 0)
+    rollout = lived(worker, 1)
+    rollout.reward.fill_(float("nan"))
+    figures = worker.push(rollout, torch.full_like(SEEN, float("nan")), 0)
     assert figures["skipped_steps"] == 1
-    assert int(sharing.updates) == 0
-    for name in ("policy.actor.0.weight", "optimiser.0.step", "optimiser.0.exp_avg"):
-        assert torch.equal(sharing.memory[name], before[name])
+    assert int(sharing.updates) == 1
+    for name, tensor in sharing.memory.items():
+        assert torch.equal(tensor, before[name]), name
+
+
+def test_after_a_rollout_that_is_not_finite_in_part_one_worker_still_does_what_a2c_does() -> None:
+    """The targets that are finite move the scale of both, and Adam goes on from where it was."""
+    alone, (worker,) = an_a2c(), (sharing := Sharing(1)).workers
+    for k, bad in enumerate([False, True, False]):
+        rollout, seen = a_rollout(alone.policy, seed=k), SEEN + k
+        if bad:
+            rollout.reward[20, 1] = float("nan")
+            seen[5, 2, 0] = float("inf")
+        worker.pull()
+        assert worker.push(rollout, seen, 0)["skipped_steps"] == bad
+        alone.update(rollout, 0)
+        assert alone.policy.normaliser is not None
+        alone.policy.normaliser.update(seen)
+    for name, tensor in everything(alone).items():
+        assert torch.isfinite(tensor).all(), name
+        torch.testing.assert_close(sharing.memory[name], tensor.detach(), atol=1e-6, rtol=1e-5)
+    assert float(sharing.memory["critic.returns.count"]) < 3 * 128
+    assert float(sharing.memory["policy.normaliser.count"]) == 3 * 128 - 1
 
 
 def test_the_lock_is_held_once_to_pull_and_once_to_push() -> None:

@@ -6,6 +6,7 @@ import pytest
 import torch
 from gymnasium import spaces
 
+from amble.nets.mlp import last_layer
 from factories import a_critic, a_policy, rng
 
 
@@ -89,12 +90,23 @@ class TestCritic:
         assert torch.equal(critic.value(self.observation), critic(self.observation))
         assert critic.to_units(torch.tensor([7.0])).item() == 7.0
 
-    def test_a_return_that_is_not_finite_leaves_the_scale_as_it_is(self) -> None:
+    def test_a_return_that_is_not_finite_leaves_everything_as_it_is(self) -> None:
+        """To the last bit: not even the last layer is divided by the factor that it was multiplied with."""
         critic = a_critic()
-        critic.take_in(torch.tensor([1.0, 3.0]))
-        before = critic.value(self.observation)
-        critic.take_in(torch.tensor([float("nan"), float("inf")]))
-        assert torch.equal(critic.value(self.observation), before)
+        for step in range(100):
+            critic.take_in(10 + 3 * torch.randn(7, generator=rng(step)))
+            torch.nn.init.normal_(
+                last_layer(critic.net).bias, generator=rng(step)
+            )  # as a gradient step would
+            before = {name: tensor.clone() for name, tensor in critic.state_dict().items()}
+            critic.take_in(torch.tensor([float("nan"), float("inf")]))
+            assert all(torch.equal(before[name], tensor) for name, tensor in critic.state_dict().items())
+
+    def test_a_return_that_is_not_finite_is_left_out_of_the_others(self) -> None:
+        critic, other = a_critic(), a_critic()
+        critic.take_in(torch.tensor([1.0, float("nan"), 3.0]))
+        other.take_in(torch.tensor([1.0, 3.0]))
+        assert all(torch.equal(other.state_dict()[k], tensor) for k, tensor in critic.state_dict().items())
 
     @pytest.mark.parametrize("activation", ["silu", "tanh", "relu", "elu"])
     def test_every_activation(self, activation: str) -> None:

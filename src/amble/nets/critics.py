@@ -14,7 +14,7 @@ from amble.nets.actor_critic import Policy
 from amble.nets.memory import Remembered
 from amble.nets.mlp import last_layer, mlp
 from amble.nets.network import NetShape
-from amble.nets.normaliser import RunningMoments
+from amble.nets.normaliser import RunningMoments, sample_moments
 from amble.nets.observations import ObservationLayout
 
 
@@ -43,11 +43,12 @@ class _Scaled(nn.Module):
 
     @torch.no_grad()
     def take_in(self, returns: Float[Tensor, "*n"]) -> None:
-        """Move the scale with new returns, keeping every value unchanged."""
-        if self.returns is None:
+        """Move the scale with new returns, keeping every value unchanged; those that are not finite are left out."""
+        moments = sample_moments(returns.reshape(-1, 1))
+        if self.returns is None or moments is None:
             return
         old_mean, old_std = self._scale()
-        self.returns.update(returns.reshape(-1, 1))
+        self.returns.merge(*moments)
         mean, std = self._scale()
         last = last_layer(self.net)
         last.weight.mul_(old_std / std)

@@ -25,7 +25,7 @@ import numpy as np
 from gymnasium import spaces
 from jaxtyping import Bool, Float32, Shaped
 
-from amble.errors import AmbleError, UsageError
+from amble.errors import AmbleError, EnvironmentFault, UsageError
 
 MASK = "action_mask"
 """The key of a Dict under which an environment says which choices are allowed."""
@@ -151,15 +151,17 @@ class ObservationLayout:
         ended, or batched as the observations are: an array, a dict or a tuple of arrays of B.
 
         Raises:
-            AmbleError: an ended episode's last observation is missing or has another shape than the space says.
+            EnvironmentFault: an ended episode's last observation is missing.
+            AmbleError: it has another shape than the space says.
         """
         ids = np.flatnonzero(done)
         if not ids.size:
             return np.empty((0, self.size), np.float32)
         if "final_obs" not in info:
-            raise AmbleError(
-                f"Environment {ids[0]} ended its episode, but info has no 'final_obs' (keys: {sorted(info)}). "
-                "It must autoreset in SAME_STEP mode and put the episode's last observation there."
+            raise EnvironmentFault(
+                int(ids[0]),
+                f"ended its episode, but info has no 'final_obs' (keys: {sorted(info)}). "
+                "It must autoreset in SAME_STEP mode and put the episode's last observation there.",
             )
         valid = info.get("_final_obs", done)
         singles = [
@@ -167,10 +169,11 @@ class ObservationLayout:
         ]
         missing = [i for i, single in zip(ids, singles, strict=True) if single is None]
         if missing:
-            raise AmbleError(
-                f"Environment {missing[0]} ended its episode, but info['final_obs'] has no observation for it "
+            raise EnvironmentFault(
+                int(missing[0]),
+                "ended its episode, but info['final_obs'] has no observation for it "
                 f"({len(missing)} of {len(ids)} are missing). info['_final_obs'] must be True wherever "
-                "terminated or truncated is."
+                "terminated or truncated is.",
             )
         return self.rows(singles)
 

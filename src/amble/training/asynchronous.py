@@ -6,6 +6,10 @@ Within an iteration no worker waits for another, except for the length of a push
 while a row is written, or a checkpoint, which is therefore of one moment; a worker that is done first idles for at most
 one rollout of `PUSHES` or so.
 
+A run passes its budget, and an iteration its share of it, by less than one rollout: none is begun once so many env
+steps are begun or done. A worker that dies is replaced. The rollout that it had begun is given back; a push that it was
+killed in stays as it is, made for some parameters and not for others: one odd step among many.
+
 A run with one worker repeats itself bit for bit. With more, the order of pushes is the machine's, and no two runs of a
 seed are alike. No resumed run goes on bit for bit: it goes on from the same parameters, statistics and counters, with
 random streams that were not used before.
@@ -21,7 +25,7 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from multiprocessing import connection
+from multiprocessing import connection, forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from typing import Any
@@ -45,13 +49,15 @@ _log = logging.getLogger(__name__)
 PUSHES = 64
 """Of each worker in one iteration, unless `summary_freq` asks for rows sooner: enough that resting costs 1 % or so."""
 _DEATHS = 3
-"""So often a worker may die without having come to a rest in between."""
+"""So often in a row may a worker die young."""
 _BACK_OFF_SECONDS = 0.1
 """Before the first replacement; twice as long before each that follows."""
 _WATCH_SECONDS = 0.1
 """How often a request to stop is looked for."""
 _CLOSE_SECONDS = 2.0
-_PRELOADED = ["amble.training.run", "amble.training.worker", "torch._dynamo"]
+_DIED = "died"
+"""In place of a word, where nobody is left to speak."""
+_PRELOADED = ["amble.training.worker", "torch._dynamo"]
 """Loaded once, into the process that workers are forked from. Torch takes seconds, and its optimisers import dynamo."""
 
 
@@ -65,8 +71,10 @@ class _Seat:
     pipe: Connection | None = None
     running: bool = False
     ready: bool = False
+    pushes: int = 0
+    """Of this process, up to its last rest."""
     deaths: int = 0
-    """Since the last rest."""
+    """In a row, each of a process that had not rested after `PUSHES` pushes."""
     vacant_until: float = 0.0
 
 
@@ -108,6 +116,10 @@ class AsynchronousTrainer(Learner):
     """
 
     def __init__(self, config: RunConfig):
+        self._context = multiprocessing.get_context("forkserver")
+        self._context.set_forkserver_preload(_PRELOADED)
+        with _interrupts_held():
+            forkserver.ensure_running()  # it loads while this process makes its environment and networks
         super().__init__(config, make_env(config, 1, threads=1))
         hyper = self.behavior.hyperparameters
         if not isinstance(hyper, A3CHyperparameters) or not isinstance(self.algorithm, A2C):
@@ -123,7 +135,6 @@ class AsynchronousTrainer(Learner):
         self._starts = 0
         self._should_stop: Callable[[], bool] = lambda: False
         self._memory: SharedTensors | None = None
-        self._context = multiprocessing.get_context("forkserver")
         self._lock_path = FileLock.new_path()
         self._lock = FileLock(self._lock_path)
         self._end = weakref.finalize(self, _end, self._seats, self._lock_path)
@@ -216,7 +227,6 @@ class AsynchronousTrainer(Learner):
                     PUSHED: steps,
                 },
             )
-            self._context.set_forkserver_preload(_PRELOADED)
             for seat in self._seats:
                 self._start(seat)
             while not all(seat.ready for seat in self._seats):
@@ -268,17 +278,18 @@ class AsynchronousTrainer(Learner):
         for pipe in connection.wait(list(speakers), _WATCH_SECONDS):
             assert isinstance(pipe, Connection)
             seat = speakers[pipe]
-            try:
-                word, said = pipe.recv()
-            except (EOFError, OSError):
+            word, said = _received(pipe)
+            if word == _DIED:
                 self._bury(seat)
-                continue
-            if word == FAILED:
-                raise AmbleError(f"{self._place(seat)} failed. It says, counting its own from 0:\n{said}")
-            if word == READY:
+            elif word == FAILED:
+                raise AmbleError(f"{self._place(seat)} failed. {said}")
+            elif word == READY:
                 seat.ready = True
             elif word == REST:
-                seat.running, seat.deaths = False, 0
+                seat.running = False
+                seat.pushes += said.figures.count
+                if seat.pushes >= PUSHES:
+                    seat.deaths = 0
                 if gathered is not None:
                     gathered.reports.append(said)
 
@@ -290,7 +301,7 @@ class AsynchronousTrainer(Learner):
             target=work, args=arguments, daemon=True, name=f"amble-worker-{seat.worker}"
         )
         self._starts += 1
-        seat.process, seat.pipe, seat.ready, seat.running = process, here, False, False
+        seat.process, seat.pipe, seat.ready, seat.running, seat.pushes = process, here, False, False, 0
         with _interrupts_held():
             process.start()
         there.close()
@@ -306,8 +317,11 @@ class AsynchronousTrainer(Learner):
         assert seat.pipe is not None
         assert self._memory is not None
         seat.process.join(_CLOSE_SECONDS)
+        if seat.process.is_alive():  # it closed its pipe and hangs: it must not push any more
+            seat.process.kill()
+            seat.process.join()
         seat.pipe.close()
-        code, began = seat.process.exitcode, seat.ready
+        pid, code, began = seat.process.pid, seat.process.exitcode, seat.ready
         seat.process = seat.pipe = None
         seat.ready = seat.running = False
         memory = self._memory.tensors()
@@ -322,13 +336,13 @@ class AsynchronousTrainer(Learner):
                 '`if __name__ == "__main__":`, for its workers import it.'
             )
             raise AmbleError(
-                f"{self._place(seat)} died {seat.deaths} times without getting through an iteration, the last time "
+                f"{self._place(seat)} died {seat.deaths} times in a row, each time soon after its start, the last time "
                 f"with {_cause(code)}, and is not replaced again. {hint} "
                 "trainer a2c runs the same environments where a crash is easier to see."
             )
         self.restarts += 1
         seat.vacant_until = time.monotonic() + _BACK_OFF_SECONDS * 2 ** (seat.deaths - 1)
-        _log.warning("%s died with %s; it is replaced", self._place(seat), _cause(code))
+        _log.warning("%s, process %d, died with %s; it is replaced", self._place(seat), pid, _cause(code))
 
     def _read(self, memory: dict[str, Tensor]) -> None:
         """Bring this process's networks, statistics and counters up to date."""
@@ -336,6 +350,14 @@ class AsynchronousTrainer(Learner):
             for name, tensor in everything(self._a2c).items():
                 tensor.detach().copy_(memory[name])
             self.env_steps = int(memory[BEFORE] + memory[PUSHED].sum())
+
+
+def _received(pipe: Connection) -> tuple[str, Any]:
+    """A word and what is said with it."""
+    try:
+        return pipe.recv()
+    except (EOFError, OSError):
+        return _DIED, None
 
 
 def _cause(exit_code: int | None) -> str:

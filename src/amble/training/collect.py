@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from amble.algorithms.rollout import Cut, Rollout
-from amble.errors import AmbleError
+from amble.errors import AmbleError, EnvironmentFault
 from amble.nets.actor_critic import Policy
 from amble.nets.critics import Critic
 from amble.nets.normaliser import RunningMoments
@@ -202,8 +202,9 @@ class Collector:
         place = int(np.flatnonzero(~fine)[0])
         index = place if rows is None else int(rows[place])
         what = "a reward" if fine_observation[place] else "an observation"
-        raise AmbleError(
-            f"Environment {index} gave {what} that is not finite {when} (decision {self._length[index]} of its "
+        raise EnvironmentFault(
+            index,
+            f"gave {what} that is not finite {when} (decision {self._length[index]} of its "
             f"episode); {int((~fine).sum())} of {self.env.num_envs} environments are affected. "
-            "Look at the environment: the policy's own numbers were finite."
+            "Look at the environment: the policy's own numbers were finite.",
         )

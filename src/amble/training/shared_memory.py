@@ -44,8 +44,9 @@ class SharedTensors:
 
     def tensors(self) -> dict[str, Tensor]:
         """The tensors themselves: what is written to them, every process sees."""
+        whole = torch.frombuffer(self.block, dtype=torch.uint8)
         return {
-            name: torch.frombuffer(self.block, dtype=dtype, count=shape.numel(), offset=offset).view(shape)
+            name: whole[offset : offset + shape.numel() * dtype.itemsize].view(dtype).view(shape)
             for name, (offset, shape, dtype) in self.layout.items()
         }
 

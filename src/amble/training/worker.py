@@ -21,7 +21,7 @@ from amble.algorithms.a2c import A2C
 from amble.algorithms.a3c import A3C, UPDATES, live_in
 from amble.algorithms.tally import Tally
 from amble.config import RunConfig
-from amble.errors import AmbleError
+from amble.errors import AmbleError, EnvironmentFault
 from amble.training.build import build_algorithm, build_policy
 from amble.training.collect import Collector
 from amble.training.seeds import Seeds
@@ -50,8 +50,9 @@ class Place:
     """Whether the observations' moments are still empty."""
 
     def __str__(self) -> str:
-        ids = self.environments
-        return f"Worker {self.worker} (environments {ids.start}–{ids.stop - 1} of the run)"
+        first, last = self.environments[0], self.environments[-1]
+        which = f"environment {first}" if first == last else f"environments {first}–{last}"
+        return f"Worker {self.worker} ({which} of the run)"
 
 
 @dataclass
@@ -136,6 +137,7 @@ class Worker:
         self.collector.begin(seed)
         own = self.a3c.own.policy.normaliser
         if self.place.warm_up and own is not None and normaliser is not None:
+            own.count.zero_()  # what others have seen by now is in the shared moments already
             self.collector.warm_up(WARM_UP)
             with self.lock:
                 normaliser.merge(float(own.count), own.mean, own.variance)
@@ -165,9 +167,17 @@ def work(pipe: Connection, config: RunConfig, place: Place, memory: SharedTensor
     except (EOFError, BrokenPipeError, ConnectionResetError):
         return  # the parent has closed the pipe
     except Exception as failure:
-        text = str(failure) if isinstance(failure, AmbleError) else traceback.format_exc()
         with contextlib.suppress(OSError):  # the parent has closed the pipe
-            pipe.send((FAILED, text))
+            pipe.send((FAILED, _said(failure, place)))
+
+
+def _said(failure: Exception, place: Place) -> str:
+    """What is to be told of it; an environment is called by its number in the run."""
+    if isinstance(failure, EnvironmentFault):
+        cause = failure.__cause__
+        told = [] if cause is None else traceback.format_exception(cause)
+        return "\n".join([f"Environment {place.environments[failure.environment]} {failure.what}", *told])
+    return str(failure) if isinstance(failure, AmbleError) else "".join(traceback.format_exception(failure))
 
 
 def _end_with_parent(lock_path: str) -> None:

@@ -253,5 +253,7 @@ def test_a_bad_action_names_its_environment():
     env.step(np.zeros((3, 2), np.float32))
     bad = np.zeros((3, 2), np.float32)
     bad[1, 0] = np.nan
-    with pytest.raises(AmbleError, match=r"environment 1 was given the action \[nan, 0.0\] at decision 1"):
+    with pytest.raises(
+        AmbleError, match=r"Environment 1 \(.*\) was given the action \[nan, 0.0\] at decision 1"
+    ):
         env.step(bad)

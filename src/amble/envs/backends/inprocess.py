@@ -8,6 +8,7 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, SyncVectorEnv
 
 from amble.envs.backends.seeds import environment_seeds
+from amble.errors import EnvironmentFault
 
 
 class InProcessVectorEnv(SyncVectorEnv):
@@ -15,9 +16,7 @@ class InProcessVectorEnv(SyncVectorEnv):
 
     def __init__(self, spec: EnvSpec, num_envs: int, env_kwargs: dict[str, Any]):
         def one(index: int) -> Callable[[], gymnasium.Env]:
-            return lambda: _Named(
-                gymnasium.make(spec, **env_kwargs), f"Environment {index} of {num_envs} raised this."
-            )
+            return lambda: _Named(gymnasium.make(spec, **env_kwargs), index)
 
         super().__init__([one(index) for index in range(num_envs)], autoreset_mode=AutoresetMode.SAME_STEP)
 
@@ -32,16 +31,15 @@ class InProcessVectorEnv(SyncVectorEnv):
 class _Named(gymnasium.Wrapper):
     """Says which environment it was when one raises."""
 
-    def __init__(self, env: gymnasium.Env, name: str):
+    def __init__(self, env: gymnasium.Env, index: int):
         super().__init__(env)
-        self._name = name
+        self._index = index
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:
         try:
             return self.env.step(action)
         except Exception as failure:
-            failure.add_note(self._name)
-            raise
+            raise self._fault(failure) from failure
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -49,5 +47,8 @@ class _Named(gymnasium.Wrapper):
         try:
             return self.env.reset(seed=seed, options=options)
         except Exception as failure:
-            failure.add_note(self._name)
-            raise
+            raise self._fault(failure) from failure
+
+    def _fault(self, failure: Exception) -> EnvironmentFault:
+        said = f": {failure}" if str(failure) else ""
+        return EnvironmentFault(self._index, f"raised {type(failure).__name__}{said}")

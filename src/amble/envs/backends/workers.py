@@ -27,7 +27,7 @@ from gymnasium.vector.utils import batch_space
 from jaxtyping import Bool, Float, Shaped
 
 from amble.envs.backends.seeds import environment_seeds
-from amble.errors import AmbleError, UsageError
+from amble.errors import AmbleError, EnvironmentFault, UsageError
 
 _ORPHAN_CHECK_SECONDS = 5.0
 _CLOSE_SECONDS = 5.0
@@ -162,9 +162,10 @@ class WorkersVectorEnv(VectorEnv):
         if failures:
             environment, text = failures[0]
             self.close()
-            raise AmbleError(
-                f"Environment {environment} of {self.num_envs} failed at step {self._step} of this run "
-                f"({len(failures)} workers report one). What it said:\n{text}"
+            raise EnvironmentFault(
+                environment,
+                f"of {self.num_envs} failed at step {self._step} of this run "
+                f"({len(failures)} workers report one). What it said:\n{text}",
             )
         return answers
 

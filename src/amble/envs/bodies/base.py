@@ -33,7 +33,7 @@ from mujoco.batch import Batch
 
 from amble.envs.backends.cores import usable_cores
 from amble.envs.bodies.rendering import BodyRenderer
-from amble.errors import AmbleError, UsageError
+from amble.errors import AmbleError, EnvironmentFault, UsageError
 
 log = logging.getLogger(__name__)
 
@@ -263,8 +263,9 @@ class BodyVectorEnv(VectorEnv, ABC):
         finite = np.isfinite(actions)
         if not finite.all():
             index = int(np.flatnonzero(~finite.all(axis=1))[0])
-            raise AmbleError(
-                f"{name}: environment {index} was given the action {actions[index].tolist()} at decision "
+            raise EnvironmentFault(
+                index,
+                f"({name}) was given the action {actions[index].tolist()} at decision "
                 f"{self.steps[index]} of its episode; every number must be finite. "
-                "The policy has most likely diverged."
+                "The policy has most likely diverged.",
             )

@@ -241,7 +241,7 @@ class TestSettings:
         env.reset(seed=0)
         actions = standing(3)
         actions[1, 4] = np.nan
-        with pytest.raises(AmbleError, match="environment 1"):
+        with pytest.raises(AmbleError, match="Environment 1"):
             env.step(actions)
 
     def test_every_constant_reaches_the_physics(self) -> None:

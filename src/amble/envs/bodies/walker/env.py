@@ -31,7 +31,7 @@ from amble.envs.bodies.walker.settings import WalkerSettings
 from amble.envs.bodies.walker.signals import Rows, Signals, heading
 from amble.envs.bodies.walker.skeleton import MAY_TOUCH_GROUND, PART_ORDER
 from amble.envs.bodies.walker.task import draw_targets, look_at_target, match_velocity
-from amble.errors import AmbleError
+from amble.errors import EnvironmentFault
 
 _ROOT_DOFS = 6
 _HINGES = slice(7, None)  # in qpos and qpos_spring, behind the root
@@ -209,9 +209,10 @@ class WalkerVectorEnv(BodyVectorEnv):
         if np.isfinite(reward).all():
             return
         index = int(np.flatnonzero(~np.isfinite(reward))[0])
-        raise AmbleError(
-            f"Walker: environment {index} has the reward {reward[index]} at decision {self.steps[index]} of its "
-            "episode; every reward must be finite. The physics has diverged: check the settings that were changed."
+        raise EnvironmentFault(
+            index,
+            f"(Walker) has the reward {reward[index]} at decision {self.steps[index]} of its "
+            "episode; every reward must be finite. The physics has diverged: check the settings that were changed.",
         )
 
 
