@@ -5,9 +5,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
+BENCH_PEERS := .venv-bench-peers
+BENCH_PEERS_READY := $(BENCH_PEERS)/.ready
 DEMO := results/walker-demo
 
-.PHONY: walker test test-peers lint bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium clean
+.PHONY: walker test test-peers lint bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium bench-peers clean
 
 walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a film and the learning curve
 	$(BIN)/amble train walker-demo --force
@@ -47,8 +49,11 @@ bench-gymnasium: $(READY)  ## Gymnasium's MuJoCo tasks: physics alone, our envir
 bench-spinup: $(READY)  ## Spinning Up's PPO on HalfCheetah: five seeds of a million steps
 	$(BIN)/python benchmarks/spinup_halfcheetah.py
 
+bench-peers: $(BENCH_PEERS_READY)  ## whole training loops beside Stable-Baselines3, rsl_rl and skrl (options in PEERS_ARGS): 1 hour
+	PYTHONPATH=benchmarks $(BENCH_PEERS)/bin/python -m peers $(PEERS_ARGS)
+
 clean:
-	rm -rf $(VENV) $(PEERS) .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) $(BENCH_PEERS) .pytest_cache .ruff_cache
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -58,4 +63,9 @@ $(READY): pyproject.toml constraints.txt
 $(PEERS_READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,peers]'
+	touch $@
+
+$(BENCH_PEERS_READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(BENCH_PEERS)
+	$(BENCH_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench-peers,compare]'
 	touch $@
