@@ -9,7 +9,7 @@ BENCH_PEERS := .venv-bench-peers
 BENCH_PEERS_READY := $(BENCH_PEERS)/.ready
 DEMO := results/walker-demo
 
-.PHONY: walker test test-peers lint bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium bench-peers clean
+.PHONY: walker test test-peers lint bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium bench-learner bench-peers clean
 
 walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a film and the learning curve
 	$(BIN)/amble train walker-demo --force
@@ -45,6 +45,9 @@ bench-ladder: $(READY)  ## every trainer and estimator, a task for memory and on
 
 bench-gymnasium: $(READY)  ## Gymnasium's MuJoCo tasks: physics alone, our environment step, Gymnasium's own
 	$(BIN)/python benchmarks/gymnasium_speed.py
+
+bench-learner: $(READY)  ## gradient steps and whole training loops by the fused learner and by torch
+	$(BIN)/python benchmarks/learner_speed.py
 
 bench-spinup: $(READY)  ## Spinning Up's PPO on HalfCheetah: five seeds of a million steps
 	$(BIN)/python benchmarks/spinup_halfcheetah.py

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Protocol
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -32,8 +35,31 @@ from amble.nets.critics import Critic
 _FINAL_EPSILON = 0.1
 
 
+class Epoch(Protocol):
+    """One pass over the rollout; `amble.learner` has another way of carrying it out than PPO's own."""
+
+    def __call__(self, samples: Samples, order: Iterable[Tensor], epsilon: float, beta: float) -> Tally:
+        """A step of `optimiser` down E23's gradient for each minibatch.
+
+        Args:
+            samples: the rollout.
+            order: which samples make each minibatch.
+            epsilon: ε of the clip.
+            beta: β of the entropy.
+
+        Returns:
+            Each step's losses, entropy, `kl`, `clip_fraction`, `ratio`, `grad_norm`; `skipped_steps` is 1 for one
+            that was left out because loss or gradient was not finite, else 0.
+        """
+        ...
+
+
 class PPO(Algorithm):
-    """Several epochs of minibatches a rollout, the policy kept near the one that collected it."""
+    """Several epochs of minibatches a rollout, the policy kept near the one that collected it.
+
+    Attributes:
+        epoch: carries out an epoch's gradient steps; torch's loop unless another is put here.
+    """
 
     def __init__(
         self,
@@ -53,6 +79,7 @@ class PPO(Algorithm):
         )
         self.optimisers = {"": self.optimiser}
         self.kl_coefficient = settings.kl_coefficient
+        self.epoch: Epoch = self._torch_epoch
 
     def update(self, rollout: Rollout, env_steps: int) -> Figures:
         """Improve policy and critic by one rollout; see `Algorithm.update`."""
@@ -81,17 +108,12 @@ class PPO(Algorithm):
 
         diagnostics = ImportanceDiagnostics(self.policy, samples)
         before = self.optimiser.snapshot()
-        tally, kl, epochs, skipped = Tally(), 0.0, 0, 0
+        tally, kl, epochs = Tally(), 0.0, 0
         for _ in range(s.num_epoch):
-            divergences: list[float] = []
-            for index in self._minibatches(rollout, samples):
-                loss, figures = self._loss(samples.take(index), epsilon, beta)
-                figures["grad_norm"], stepped = self.optimiser.step(loss)
-                skipped += not stepped
-                tally.add(figures)
-                divergences.append(figures["kl"])
+            steps = self.epoch(samples, self._minibatches(rollout, samples), epsilon, beta)
+            tally.merge(steps)
             epochs += 1
-            kl = sum(divergences) / len(divergences)
+            kl = steps.means()["kl"]
             self._adapt_learning_rate(kl)
             if s.target_kl is not None and not kl <= s.target_kl:
                 break
@@ -105,7 +127,7 @@ class PPO(Algorithm):
             **tally.means(),
             "kl": kl,
             "epochs": epochs,
-            "skipped_steps": skipped,
+            "skipped_steps": int(tally.sums["skipped_steps"]),
             "rolled_back": float(rolled_back),
             "explained_variance": explained_variance(value, value_target),
             "value_mean": float(value.mean()),
@@ -119,6 +141,15 @@ class PPO(Algorithm):
     def describe(self) -> str:
         """In a few words, what becomes of a rollout."""
         return f"minibatches of {self.settings.batch_size}, {self.settings.num_epoch} epochs"
+
+    def _torch_epoch(self, samples: Samples, order: Iterable[Tensor], epsilon: float, beta: float) -> Tally:
+        """`Epoch` by torch, for any network on any device."""
+        tally = Tally()
+        for index in order:
+            loss, figures = self._loss(samples.take(index), epsilon, beta)
+            figures["grad_norm"], stepped = self.optimiser.step(loss)
+            tally.add({**figures, "skipped_steps": float(not stepped)})
+        return tally
 
     def _loss(self, batch: Samples, epsilon: float, beta: float) -> tuple[Tensor, dict[str, float]]:
         """E23: L = L_π + c_v L_v - β H, all from the stored actions."""

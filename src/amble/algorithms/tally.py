@@ -18,6 +18,12 @@ class Tally:
         for name, figure in figures.items():
             self.sums[name] = self.sums.get(name, 0.0) + figure
 
+    def merge(self, other: Tally) -> None:
+        """All the steps of another."""
+        self.count += other.count
+        for name, total in other.sums.items():
+            self.sums[name] = self.sums.get(name, 0.0) + total
+
     def means(self) -> dict[str, float]:
         """The mean of each."""
         return {name: total / self.count for name, total in self.sums.items()}

@@ -19,7 +19,13 @@ from amble.config.overrides import Override
 from amble.config.ppo import PPOHyperparameters
 from amble.config.rewards import ExtrinsicReward, RewardSignals
 from amble.config.run import RunConfig
-from amble.config.surroundings import CheckpointSettings, EngineSettings, EnvSettings, TorchSettings
+from amble.config.surroundings import (
+    CheckpointSettings,
+    EngineSettings,
+    EnvSettings,
+    LearnerName,
+    TorchSettings,
+)
 from amble.config.trainers import TRAINERS
 from amble.config.yaml_writer import to_yaml
 
@@ -35,6 +41,7 @@ __all__ = [
     "ExtrinsicReward",
     "GradientHyperparameters",
     "Hyperparameters",
+    "LearnerName",
     "MemorySettings",
     "NetworkSettings",
     "Override",

@@ -66,7 +66,9 @@ class RunConfig(Settings):
     checkpoint_settings: CheckpointSettings = Field(
         default_factory=CheckpointSettings, description="Where the run lives and whether it starts anew."
     )
-    torch_settings: TorchSettings = Field(default_factory=TorchSettings, description="Where tensors live.")
+    torch_settings: TorchSettings = Field(
+        default_factory=TorchSettings, description="Where tensors live, and who takes the gradient steps."
+    )
     debug: Flag = Field(default=False, description="More detail in the log.")
     time_limit: Positive | None = Field(
         default=None,

@@ -16,8 +16,8 @@ from torch.nn.functional import softplus
 
 from amble.maths import gaussian
 
-_NODES = (0.5390798113513751, 1.636519042435108, 2.8024858612875416, 4.144547186125894)
-_WEIGHTS = (0.37301225767907735, 0.11723990766175905, 0.009635220120788260, 0.00011261453837536770)
+NODES = (0.5390798113513751, 1.636519042435108, 2.8024858612875416, 4.144547186125894)
+WEIGHTS = (0.37301225767907735, 0.11723990766175905, 0.009635220120788260, 0.00011261453837536770)
 """Gauss-Hermite for N(0, 1): Σ weight · (g(node) + g(-node)) is E[g(z)], exactly for polynomials up to degree 15."""
 
 
@@ -39,7 +39,7 @@ def entropy(mean: Float[Tensor, "*n A"], log_std: Float[Tensor, "*#n A"]) -> Flo
     The expectation over u = μ + σz is a Gauss-Hermite sum of 8 nodes, smooth in μ and σ: within 1e-3 of the integral
     for σ up to 1, 0.03 for σ = 2. Source: Abramowitz and Stegun 1964, 25.4.46, for weights of N(0, 1).
     """
-    node, weight = mean.new_tensor(_NODES), mean.new_tensor(_WEIGHTS)
+    node, weight = mean.new_tensor(NODES), mean.new_tensor(WEIGHTS)
     u = mean.unsqueeze(-1) + log_std.exp().unsqueeze(-1) * torch.cat([node, -node])  # (*n, A, 8)
     return gaussian.entropy(log_std) + log_slope(u) @ torch.cat([weight, weight])
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from amble.config import RunConfig
 from amble.errors import AmbleError, UsageError
+from amble.learner.choice import choose
 from amble.nets.critics import Critic
 from amble.training.build import build_algorithm, build_policy
 from amble.training.policy import policy_spec
@@ -27,6 +28,7 @@ class Learner(ABC):
     Attributes:
         env_steps: decisions taken so far, by all environments together.
         iteration: rows written so far.
+        gradient_steps: who takes them, and why; shown when a run starts.
         wall_seconds: spent in iterations so far.
     """
 
@@ -42,6 +44,7 @@ class Learner(ABC):
         ).to(self.device)
         self.minibatches = self.seeds.generator("minibatches")
         self.algorithm = build_algorithm(self.behavior, self.policy, weights, self.minibatches, self.device)
+        self.gradient_steps = choose(self.algorithm, config.torch_settings.learner, self.device)
         self.env_steps, self.iteration = 0, 0
         self.wall_seconds = 0.0
 

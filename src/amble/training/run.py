@@ -140,7 +140,7 @@ def _headline(run: RunDirectory, trainer: Learner) -> list[str]:
     size = sum(parameter.numel() for parameter in trainer.algorithm.parameters)
     return [
         f"{trainer.name}: {trainer.behavior.trainer_type} on {trainer.config.env_id}, {trainer.describe()}",
-        f"{size:,} parameters, {trainer.algorithm.describe()}, "
+        f"{size:,} parameters, {trainer.algorithm.describe()}, {trainer.gradient_steps}, "
         f"seed {trainer.config.env_settings.seed}; writing to {run.path}",
     ]
 

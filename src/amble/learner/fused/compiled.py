@@ -1,0 +1,56 @@
+"""How the kernels are compiled, and kept on disk between runs."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from numba import njit
+
+# A sum of products may be fused and the sign of a zero is nobody's business. NaN and inf keep their meaning: they are
+# how a spoilt minibatch is seen.
+_SAFE = {"contract", "nsz", "arcp"}
+
+
+def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function for other kernels to call."""
+    return _compiled(function, fastmath=_SAFE)
+
+
+def sum_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for one that sums many numbers in the compiler's order, which fills registers."""
+    return _compiled(function, fastmath=_SAFE | {"reassoc"})
+
+
+def entry(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A kernel for Python to call, compiled at its first call and kept on disk where that is possible.
+
+    Numba looks at NUMBA_CACHE_DIR, then `__pycache__` beside the source, then the user's cache folder. Where none of
+    them can be written, it is compiled in every process anew.
+    """
+    try:
+        return _compiled(function, fastmath=_SAFE, cache=True)
+    except RuntimeError as error:
+        if "no locator available" not in str(error):
+            raise
+        return _compiled(function, fastmath=_SAFE)
+
+
+def fingerprint() -> int:
+    """A number of all the kernels' sources.
+
+    Numba's cache only knows when the file of an entry has changed. An entry that mentions this number of its
+    surrounding function is compiled anew when any file here has.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return int(digest.hexdigest()[:12], 16)
+
+
+def _compiled(function: Callable[..., Any], **options: Any) -> Callable[..., Any]:
+    # Tests wrap every function of ours in a check of shapes; what is inside the wrap is compiled.
+    return njit(error_model="numpy", nogil=True, **options)(inspect.unwrap(function))

@@ -1,0 +1,186 @@
+"""Who gets the fused learner, who is refused it and told why, and what a whole run by it gives."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from amble.algorithms.algorithm import Algorithm
+from amble.algorithms.ppo import PPO
+from amble.config import RunConfig, run_from_env
+from amble.errors import AmbleError, UsageError
+from amble.learner.choice import choose, not_served
+from amble.learner.fused.epochs import FusedEpochs
+from amble.training.run import make_trainer, train
+from factories import POLICIES, a_a2c, a_pg, a_ppo, a_trpo
+
+CPU = torch.device("cpu")
+REFUSED: dict[str, tuple[Any, str]] = {
+    "beta": (lambda: a_ppo(**POLICIES["beta"]), "does not know the policy's BetaHead"),
+    "masked": (lambda: a_ppo(**POLICIES["masked"]), "takes plain vectors, and the observation holds"),
+    "memory": (lambda: a_ppo(**POLICIES["memory"]), "has no memory, and the networks do"),
+    "a2c": (a_a2c, "the steps of trainer ppo only, not A2C's"),
+    "pg": (a_pg, "the steps of trainer ppo only, not PG's"),
+    "trpo": (a_trpo, "the steps of trainer ppo only, not TRPO's"),
+}
+
+
+def is_fused(algorithm: Algorithm) -> bool:
+    return isinstance(algorithm, PPO) and isinstance(algorithm.epoch, FusedEpochs)
+
+
+@pytest.mark.parametrize("kind", [kind for kind in POLICIES if kind not in REFUSED])
+@pytest.mark.parametrize("wanted", ["auto", "fused"])
+def test_served(kind: str, wanted: Any) -> None:
+    ppo = a_ppo(**POLICIES[kind])
+    assert choose(ppo, wanted, CPU) == "fused learner"
+    assert is_fused(ppo)
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_refused_with_the_reason(kind: str) -> None:
+    make, reason = REFUSED[kind]
+    with pytest.raises(
+        UsageError, match=f"torch_settings.learner is fused, but .*{reason}.* Use torch, or auto"
+    ):
+        choose(make(), "fused", CPU)
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_auto_falls_back_and_says_why(kind: str) -> None:
+    make, reason = REFUSED[kind]
+    algorithm = make()
+    told = choose(algorithm, "auto", CPU)
+    assert told.startswith("torch learner (")
+    assert reason in told
+    assert not is_fused(algorithm)
+
+
+def test_another_device_is_not_served() -> None:
+    assert not_served(a_ppo(), torch.device("cuda", 0)) == (
+        "the fused learner runs on the cpu, and the device is cuda:0"
+    )
+
+
+def test_torch_is_torch() -> None:
+    ppo = a_ppo()
+    assert choose(ppo, "torch", CPU) == "torch learner"
+    assert not is_fused(ppo)
+
+
+def a_run(folder: Path, learner: str, **more: Any) -> RunConfig:
+    settings = {
+        "hyperparameters.buffer_size": 128,
+        "hyperparameters.batch_size": 32,
+        "hyperparameters.num_epoch": 2,
+        "network_settings.hidden_units": 8,
+        "network_settings.num_layers": 2,
+        "max_steps": 512,
+        "env_settings.seed": 3,
+        "env_settings.num_envs": 4,
+        "env_settings.backend": "inprocess",
+        "checkpoint_settings.results_dir": folder,
+        "checkpoint_settings.run_id": learner,
+        "torch_settings.learner": learner,
+        **more,
+    }
+    env = settings.pop("env", "CartPole-v1")
+    return run_from_env(env, "ppo", [f"{key}={value}" for key, value in settings.items()])
+
+
+def rows(folder: Path, name: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / name / "metrics.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.parametrize("env", ["CartPole-v1", "Pendulum-v1"])
+def test_a_whole_run_is_the_same_by_either(env: str, tmp_path: Path) -> None:
+    for learner in ("torch", "fused"):
+        assert train(a_run(tmp_path, learner, env=env, **{"network_settings.normalize": True})) == 0
+    theirs, ours = rows(tmp_path, "torch"), rows(tmp_path, "fused")
+    assert len(ours) == len(theirs) == 4
+    told = (
+        "policy_loss",
+        "value_loss",
+        "entropy",
+        "kl",
+        "grad_norm",
+        "ratio",
+        "learning_rate",
+    )
+    for a, b in zip(ours, theirs, strict=True):
+        for name in told:
+            assert a[name] == pytest.approx(b[name], rel=5e-3, abs=1e-4), name
+        assert a["skipped_steps"] == b["skipped_steps"] == 0
+        assert a["episodes"] == b["episodes"]
+
+
+def test_a_resumed_run_may_change_its_learner(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train(a_run(tmp_path, "fused", max_steps=256))
+    again = {"checkpoint_settings.run_id": "fused", "checkpoint_settings.resume": "true"}
+    train(a_run(tmp_path, "torch", **again))
+    assert len(rows(tmp_path, "fused")) == 4
+    told = capsys.readouterr()
+    assert "torch_settings.learner: fused → torch" in told.out + told.err
+
+
+def test_the_run_says_who_learns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    train(a_run(tmp_path, "auto", max_steps=128))
+    told = capsys.readouterr()
+    assert ", fused learner, seed 3;" in told.out + told.err
+
+
+def test_what_cannot_be_served_writes_nothing(tmp_path: Path) -> None:
+    config = a_run(tmp_path, "fused", env="Pendulum-v1", **{"hyperparameters.distribution": "beta"})
+    with pytest.raises(UsageError, match=r"torch_settings.learner is fused, but .*BetaHead"):
+        train(config)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unknown_learner_is_refused_by_name() -> None:
+    with pytest.raises(
+        AmbleError, match=r"`torch_settings.learner` must be one of 'auto', 'torch' or 'fused'"
+    ):
+        run_from_env("CartPole-v1", "ppo", ["torch_settings.learner=fussed"])
+
+
+def _python(code: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def test_numba_is_loaded_by_training_alone(tmp_path: Path) -> None:
+    heard = _python(
+        "import sys, amble, amble.training.run, amble.cli\n"
+        "print('numba' in sys.modules, 'scipy' in sys.modules)"
+    )
+    assert heard == "False False"
+
+
+def test_compiled_kernels_are_found_again_and_do_without_a_cache(tmp_path: Path) -> None:
+    """Where no folder can be written, importing and decorating still work."""
+    code = "from amble.learner.fused.epoch import epoch\nprint(epoch.stats.cache_path)"
+    assert _python(code, NUMBA_CACHE_DIR=str(tmp_path)).startswith(str(tmp_path))
+    nowhere = {"NUMBA_CACHE_DIR": "/proc/nowhere", "NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator"}
+    assert _python(code, **nowhere) == "None"
+
+
+def test_learning_goes_on_with_make_trainer(tmp_path: Path) -> None:
+    trainer = make_trainer(a_run(tmp_path, "auto"))
+    try:
+        assert trainer.gradient_steps == "fused learner"
+        assert trainer.iterate()["skipped_steps"] == 0
+    finally:
+        trainer.close()
