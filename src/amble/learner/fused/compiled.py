@@ -17,12 +17,12 @@ _SAFE = {"contract", "nsz", "arcp"}
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function for other kernels to call."""
-    return _compiled(function, fastmath=_SAFE)
+    return _compiled(function, fastmath=_SAFE, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 def sum_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """The same for one that sums many numbers in the compiler's order, which fills registers."""
-    return _compiled(function, fastmath=_SAFE | {"reassoc"})
+    return _compiled(function, fastmath=_SAFE | {"reassoc"}, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 def entry(function: Callable[..., Any]) -> Callable[..., Any]:
