@@ -8,6 +8,7 @@ from typing import Any
 
 from amble.config import RunConfig, load_run, to_yaml
 from amble.errors import AmbleError
+from amble.learner import waits
 from amble.training.asynchronous import AsynchronousTrainer
 from amble.training.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from amble.training.files import write_file
@@ -55,7 +56,12 @@ def _train_in(run: RunDirectory, trainer: Learner) -> int:
     progress = Progress(trainer.name, trainer.behavior.max_steps, config.time_limit)
     write_file(run.run_yaml, to_yaml(config))
     resumed = trainer.iteration if config.checkpoint_settings.resume else None
-    with MetricsLog(run, resumed) as metrics, progress, StopRequest(progress.message) as stop:
+    with (
+        MetricsLog(run, resumed) as metrics,
+        progress,
+        StopRequest(progress.message) as stop,
+        waits.explained(progress.message),
+    ):
         metrics.text("Hyperparameters", f"```yaml\n{to_yaml(config)}```")
         progress.start([*_headline(run, trainer), *config.notes, *notes])
 

@@ -9,20 +9,25 @@ from pathlib import Path
 from typing import Any
 
 from numba import njit
+from numba.core import event
+
+from amble.learner.waits import announce
 
 # A sum of products may be fused and the sign of a zero is nobody's business. NaN and inf keep their meaning: they are
 # how a spoilt minibatch is seen.
 _SAFE = {"contract", "nsz", "arcp"}
 
+_entries: list[Any] = []
+
 
 def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """A function for other kernels to call."""
-    return _compiled(function, fastmath=_SAFE)
+    return _compiled(function, fastmath=_SAFE, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 def sum_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """The same for one that sums many numbers in the compiler's order, which fills registers."""
-    return _compiled(function, fastmath=_SAFE | {"reassoc"})
+    return _compiled(function, fastmath=_SAFE | {"reassoc"}, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
 def entry(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -32,11 +37,43 @@ def entry(function: Callable[..., Any]) -> Callable[..., Any]:
     them can be written, it is compiled in every process anew.
     """
     try:
-        return _compiled(function, fastmath=_SAFE, cache=True)
+        compiled = _compiled(function, fastmath=_SAFE, cache=True)
     except RuntimeError as error:
         if "no locator available" not in str(error):
             raise
-        return _compiled(function, fastmath=_SAFE)
+        compiled = _compiled(function, fastmath=_SAFE)
+    _entries.append(compiled)
+    return compiled
+
+
+class _Announcer(event.Listener):
+    """Says so before the first entry is compiled, and nothing where all are found on disk."""
+
+    def __init__(self):
+        self._told = False
+
+    def on_start(self, event: event.Event) -> None:
+        details = event.data or {}
+        # The kernels that an entry calls are compiled within its own compilation.
+        if self._told or not any(details.get("dispatcher") is entry for entry in _entries):
+            return
+        self._told = True
+        folder = details["dispatcher"].stats.cache_path
+        announce(
+            "Compiling the fused learner, which takes about 15 s. "
+            + (
+                "It will be so in every run, for numba finds no folder to keep it in: "
+                "set the environment variable NUMBA_CACHE_DIR to one that can be written."
+                if folder is None
+                else f"It is kept in {folder}: later runs begin at once."
+            )
+        )
+
+    def on_end(self, event: event.Event) -> None:
+        pass
+
+
+event.register("numba:compile", _Announcer())
 
 
 def fingerprint() -> int:
