@@ -5,9 +5,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
+BENCH_PEERS := .venv-bench-peers
+BENCH_PEERS_READY := $(BENCH_PEERS)/.ready
 DEMO := results/walker-demo
 
-.PHONY: walker test test-peers lint bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium bench-a3c bench-learner clean
+.PHONY: walker test test-peers lint clean
+.PHONY: bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium bench-a3c bench-learner bench-peers
 
 walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a film and the learning curve
 	$(BIN)/amble train walker-demo --force
@@ -53,8 +56,11 @@ bench-learner: $(READY)  ## gradient steps and whole training loops by the fused
 bench-spinup: $(READY)  ## Spinning Up's PPO on HalfCheetah: five seeds of a million steps
 	$(BIN)/python benchmarks/spinup_halfcheetah.py
 
+bench-peers: $(BENCH_PEERS_READY)  ## whole training loops beside Stable-Baselines3, rsl_rl and skrl (options in PEERS_ARGS): 1 hour
+	PYTHONPATH=benchmarks $(BENCH_PEERS)/bin/python -m peers $(PEERS_ARGS)
+
 clean:
-	rm -rf $(VENV) $(PEERS) .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) $(BENCH_PEERS) .pytest_cache .ruff_cache
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -64,4 +70,9 @@ $(READY): pyproject.toml constraints.txt
 $(PEERS_READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,peers]'
+	touch $@
+
+$(BENCH_PEERS_READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(BENCH_PEERS)
+	$(BENCH_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench-peers,compare]'
 	touch $@
