@@ -46,6 +46,7 @@ def a_learner(
     observations: int = 3,
     dimensions: int = 2,
     seed: int = 0,
+    normalise: bool = False,
     **settings: Any,
 ) -> PPO:
     """A PPO with torch's epochs."""
@@ -64,7 +65,7 @@ def a_learner(
         spaces.Box(-np.inf, np.inf, (observations,)),
         action_space(head, dimensions),
         shape=shape,
-        normalise=False,
+        normalise=normalise,
         initial_std=0.8,
         action_clip=3.0,
         distribution=distribution,

@@ -14,7 +14,7 @@ from amble.algorithms.algorithm import Algorithm
 from amble.algorithms.ppo import PPO
 from amble.config import RunConfig, run_from_env
 from amble.errors import AmbleError, UsageError
-from amble.learner.choice import choose, not_served
+from amble.learner.choice import Choice, choose, not_served
 from amble.learner.fused.epochs import FusedEpochs
 from amble.training.run import make_trainer, train
 from factories import POLICIES, a_a2c, a_pg, a_ppo, a_trpo
@@ -38,7 +38,7 @@ def is_fused(algorithm: Algorithm) -> bool:
 @pytest.mark.parametrize("wanted", ["auto", "fused"])
 def test_served(kind: str, wanted: Any) -> None:
     ppo = a_ppo(**POLICIES[kind])
-    assert choose(ppo, wanted, CPU) == "fused learner"
+    assert choose(ppo, wanted, CPU).words == "fused learner"
     assert is_fused(ppo)
 
 
@@ -55,7 +55,7 @@ def test_refused_with_the_reason(kind: str) -> None:
 def test_auto_falls_back_and_says_why(kind: str) -> None:
     make, reason = REFUSED[kind]
     algorithm = make()
-    told = choose(algorithm, "auto", CPU)
+    told = choose(algorithm, "auto", CPU).words
     assert told.startswith("torch learner (")
     assert reason in told
     assert not is_fused(algorithm)
@@ -69,7 +69,7 @@ def test_another_device_is_not_served() -> None:
 
 def test_torch_is_torch() -> None:
     ppo = a_ppo()
-    assert choose(ppo, "torch", CPU) == "torch learner"
+    assert choose(ppo, "torch", CPU) == Choice("torch learner")
     assert not is_fused(ppo)
 
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
 import torch
+from torch import Tensor
 
 from amble.algorithms.algorithm import Algorithm
 from amble.algorithms.ppo import PPO
+from amble.algorithms.rollout import Rollout
 from amble.config import LearnerName
 from amble.errors import UsageError
 from amble.nets.distributions import (
@@ -19,7 +25,34 @@ from amble.nets.distributions import (
 _SERVED = GaussianHead | SquashedGaussianHead | CategoricalHead | MultiCategoricalHead | BernoulliHead
 
 
-def choose(algorithm: Algorithm, wanted: LearnerName, device: torch.device) -> str:
+@runtime_checkable
+class Acting(Protocol):
+    """Acts in the place of torch while a rollout is collected."""
+
+    def alone(self) -> AbstractContextManager[object]:
+        """Within, decisions are computed on one thread."""
+        ...
+
+    def begin(self, raw: Tensor, noise: Tensor, data: Rollout) -> None:
+        """A rollout begins: `raw` (T, B, O) will hold its observations, `noise` (T, B, …) decides what is drawn."""
+        ...
+
+    def act(self, t: int) -> None:
+        """Write decision t into `data`: normalised observation, actions, their log-probabilities."""
+        ...
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Who learns."""
+
+    words: str
+    """For the lines that a run starts with, with the reason where `auto` came to torch."""
+    acting: Acting | None = None
+    """Who acts; None for torch."""
+
+
+def choose(algorithm: Algorithm, wanted: LearnerName, device: torch.device) -> Choice:
     """Give the algorithm the learner that is wanted; `auto` is fused where that serves it.
 
     Args:
@@ -27,14 +60,11 @@ def choose(algorithm: Algorithm, wanted: LearnerName, device: torch.device) -> s
         wanted: the run file's `torch_settings.learner`.
         device: where the networks are.
 
-    Returns:
-        What was chosen, in a few words, with the reason where `auto` came to torch.
-
     Raises:
         UsageError: fused was asked for, and does not serve this.
     """
     if wanted == "torch":
-        return "torch learner"
+        return Choice("torch learner")
     reason = not_served(algorithm, device)
     if reason is not None:
         if wanted == "fused":
@@ -42,14 +72,15 @@ def choose(algorithm: Algorithm, wanted: LearnerName, device: torch.device) -> s
                 f"torch_settings.learner is fused, but {reason}. Use torch, or auto, which takes the faster "
                 "one that can."
             )
-        return f"torch learner ({reason})"
+        return Choice(f"torch learner ({reason})")
     if not isinstance(algorithm, PPO):
         raise TypeError(f"{type(algorithm).__name__} is said to be served, but has no epochs")
     # Half a second of numba: only for runs that learn by it.
+    from amble.learner.fused.acting import FusedActing
     from amble.learner.fused.epochs import FusedEpochs
 
-    algorithm.epoch = FusedEpochs(algorithm)
-    return "fused learner"
+    algorithm.epoch = epochs = FusedEpochs(algorithm)
+    return Choice("fused learner", FusedActing(epochs))
 
 
 def not_served(algorithm: Algorithm, device: torch.device) -> str | None:

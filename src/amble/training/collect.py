@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from amble.algorithms.rollout import Cut, Rollout
 from amble.errors import AmbleError, EnvironmentFault
+from amble.learner.choice import Acting
 from amble.nets.actor_critic import Policy
 from amble.nets.critics import Critic
 from amble.nets.normaliser import RunningMoments
@@ -41,10 +43,14 @@ class Collector:
         *,
         critic: Critic | None = None,
         sequence_length: int = 1,
+        acting: Acting | None = None,
     ):
-        """`critic` and `sequence_length` matter to networks with a memory, which the rollout then holds."""
+        """`critic` and `sequence_length` matter to networks with a memory, which the rollout then holds.
+
+        `acting` does what torch would: the same decisions, within rounding.
+        """
         self.env, self.policy, self.decisions, self.rng, self.device = env, policy, decisions, rng, device
-        self.critic = critic
+        self.critic, self.acting = critic, acting
         shape, head = (decisions, env.num_envs), policy.head
         size = policy.layout.size
         self._buffers = Rollout(
@@ -94,28 +100,35 @@ class Collector:
             self._observation = self._rows(observed)
             self._check(self._observation, reward, f"at decision {t} of the warm-up")
 
-    @torch.no_grad()
     def collect(self) -> tuple[Rollout, Episodes]:
         """T decisions of every environment with the policy as it stands.
 
         The rollout's tensors are written anew by the next call.
         """
+        with nullcontext() if self.acting is None else self.acting.alone():
+            return self._collect()
+
+    @torch.no_grad()
+    def _collect(self) -> tuple[Rollout, Episodes]:
         if self._observation is None:
             raise AmbleError("Collector: begin was not called before collect.")
         data, policy = self._buffers, self.policy
         data.cut.clear()
         ended: list[tuple[np.ndarray, np.ndarray]] = []
         noise = policy.head.noise(tuple(data.reward.shape), self.rng).to(self.device)
+        if self.acting is not None:
+            self.acting.begin(self._raw, noise, data)
         for t in range(self.decisions):
             self._raw[t] = torch.as_tensor(self._observation)
-            observation = policy.normalised(self._raw[t])
             data.begins[t] = self._begins
-            output = self._advance(t, observation)
-            action = policy.head.sample(output, noise[t])
-            data.observation[t], data.action[t] = observation, action
-            data.log_prob[t] = policy.head.log_probs(output, action)
+            if self.acting is None:
+                self._act(t, noise[t])
+            else:
+                self.acting.act(t)
 
-            observed, reward, terminated, truncated, info = self.env.step(policy.actions.to_env(action))
+            observed, reward, terminated, truncated, info = self.env.step(
+                policy.actions.to_env(data.action[t])
+            )
             self._observation = self._rows(observed)
             self._check(self._observation, reward, f"at decision {t} of this rollout")
             data.reward[t] = torch.as_tensor(reward)
@@ -148,6 +161,15 @@ class Collector:
     def seen(self) -> Float[Tensor, "T B V"]:
         """What a normaliser learns from: the vector part of the last rollout's observations, as they came."""
         return self._raw[..., : self.policy.layout.vectors]
+
+    def _act(self, t: int, noise: Float[Tensor, "B noise"]) -> None:
+        """Decision t by torch: what the policy sees, does, and how likely that was, into the buffers."""
+        data, policy = self._buffers, self.policy
+        observation = policy.normalised(self._raw[t])
+        output = self._advance(t, observation)
+        action = policy.head.sample(output, noise)
+        data.observation[t], data.action[t] = observation, action
+        data.log_prob[t] = policy.head.log_probs(output, action)
 
     def _advance(self, t: int, observation: Float[Tensor, "B O"]) -> Float[Tensor, "B outputs"]:
         """What the policy says of decision t, and both memories taken one decision on."""

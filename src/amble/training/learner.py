@@ -29,6 +29,7 @@ class Learner(ABC):
         env_steps: decisions taken so far, by all environments together.
         iteration: rows written so far.
         gradient_steps: who takes them, and why; shown when a run starts.
+        acting: who acts while a rollout is collected; None for torch.
         wall_seconds: spent in iterations so far.
     """
 
@@ -44,7 +45,8 @@ class Learner(ABC):
         ).to(self.device)
         self.minibatches = self.seeds.generator("minibatches")
         self.algorithm = build_algorithm(self.behavior, self.policy, weights, self.minibatches, self.device)
-        self.gradient_steps = choose(self.algorithm, config.torch_settings.learner, self.device)
+        chosen = choose(self.algorithm, config.torch_settings.learner, self.device)
+        self.gradient_steps, self.acting = chosen.words, chosen.acting
         self.env_steps, self.iteration = 0, 0
         self.wall_seconds = 0.0
 

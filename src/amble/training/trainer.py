@@ -52,6 +52,7 @@ class Trainer(Learner):
             self.device,
             critic=critic if isinstance(critic, Critic) else None,
             sequence_length=sequence_length,
+            acting=self.acting,
         )
         self._update_threads = update_threads(
             getattr(hyper, "batch_size", hyper.buffer_size), network.hidden_units

@@ -1,0 +1,130 @@
+"""One decision of all environments: normalise, forward, draw, log-probability. Axes: T, B, O as in a rollout.
+
+The noise is drawn beforehand by torch, so that the same seed acts the same by either learner, within rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from amble.learner.fused import heads
+from amble.learner.fused.compiled import entry, fingerprint, kernel
+from amble.learner.fused.epoch import Networks
+from amble.learner.fused.network import forward
+
+
+class Buffers(NamedTuple):
+    """A rollout's arrays: the first two are read, the others written."""
+
+    raw: np.ndarray
+    """(T, B, O)"""
+    noise: np.ndarray
+    """(T, B, noise)"""
+    observation: np.ndarray
+    """(T, B, O) normalised"""
+    numbers: np.ndarray
+    """(T, B, D) actions of a continuous head, else of no rows."""
+    choices: np.ndarray
+    """(T, B, D) actions of a discrete head, else of no rows."""
+    log_prob: np.ndarray
+    """(T, B, D)"""
+
+
+class Room(NamedTuple):
+    """Memory for one decision's B rows."""
+
+    hidden: np.ndarray
+    slope: np.ndarray
+    output: np.ndarray
+    """(B, P₀)"""
+    log_prob: np.ndarray
+    """(B, D), as is the next."""
+    entropy: np.ndarray
+    kept: np.ndarray
+    """(B, D) whole numbers, for a head that takes none."""
+
+
+class Scale(NamedTuple):
+    """The normaliser's moments as they stand; (O,) of zeros and ones, and no limit, without one."""
+
+    mean: np.ndarray
+    std: np.ndarray
+    limit: float
+
+
+@kernel
+def _normalise(raw, scale, out):
+    limit = np.float32(scale.limit)
+    for i in range(raw.shape[0]):
+        for j in range(raw.shape[1]):
+            x = (raw[i, j] - scale.mean[j]) / scale.std[j]
+            x = limit if x > limit else x
+            out[i, j] = -limit if x < -limit else x
+
+
+@kernel
+def _draw(kind, output, noise, branches, log_std, numbers, choices):
+    """The actions that the noise decides on: μ + σ·noise, the largest of logits + noise, or whether that is over 0."""
+    for i in range(output.shape[0]):
+        if kind == heads.CATEGORICAL:
+            for d in range(branches.size - 1):
+                best = branches[d]
+                for k in range(branches[d], branches[d + 1]):
+                    if output[i, k] + noise[i, k] > output[i, best] + noise[i, best]:
+                        best = k
+                choices[i, d] = best - branches[d]
+        elif kind == heads.BERNOULLI:
+            for d in range(output.shape[1]):
+                choices[i, d] = 1 if output[i, d] + noise[i, d] > 0 else 0
+        else:
+            for d in range(output.shape[1]):
+                numbers[i, d] = output[i, d] + np.exp(log_std[d]) * noise[i, d]
+
+
+def _compiled_act() -> Callable[..., Any]:
+    sources = fingerprint()
+
+    @entry
+    def act(t, buffers, nets, theta, scale, room):
+        """Decision t of a rollout, written into its buffers.
+
+        Args:
+            t: which.
+            buffers: the rollout.
+            nets: the actor and its head.
+            theta: (P,) all parameters.
+            scale: of the observations.
+            room: memory.
+        """
+        _ = sources
+        buffers, nets, scale, room = Buffers(*buffers), Networks(*nets), Scale(*scale), Room(*room)
+        observation = buffers.observation[t]
+        _normalise(buffers.raw[t], scale, observation)
+        forward(observation, theta, nets.actor, nets.activation, room.hidden, room.slope, room.output)
+        dimensions = room.log_prob.shape[1]
+        log_std = theta[nets.log_std : nets.log_std + (dimensions if nets.log_std >= 0 else 0)]
+        continuous = nets.log_std >= 0
+        numbers = buffers.numbers[t if continuous else 0]
+        choices = room.kept if continuous else buffers.choices[t]
+        _draw(nets.head, room.output, buffers.noise[t], nets.branches, log_std, numbers, choices)
+        heads.evaluate(
+            nets.head,
+            room.output,
+            numbers,
+            choices,
+            nets.branches,
+            log_std,
+            room.log_prob,
+            room.entropy,
+        )
+        for i in range(room.log_prob.shape[0]):
+            for d in range(dimensions):
+                buffers.log_prob[t, i, d] = room.log_prob[i, d]
+
+    return act
+
+
+act = _compiled_act()

@@ -1,0 +1,69 @@
+"""What the collector calls for a decision in the place of torch: the fused learner's own policy."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from amble.algorithms.rollout import Rollout
+from amble.learner.fused.act import Buffers, Room, Scale, act
+from amble.learner.fused.blas import blas_threads
+from amble.learner.fused.epochs import FusedEpochs
+
+
+class FusedActing:
+    """The policy of a PPO that learns by `FusedEpochs`, acting on the same flat parameters."""
+
+    def __init__(self, epochs: FusedEpochs):
+        self.epochs = epochs
+        self._buffers: tuple[np.ndarray, ...] = ()
+        self._scale: tuple[np.ndarray | float, ...] = ()
+        self._room: tuple[np.ndarray, ...] = ()
+
+    def alone(self) -> AbstractContextManager[object]:
+        """Within, a decision computes on one thread: the environments have the others."""
+        return blas_threads(1)
+
+    def begin(self, raw: Float[Tensor, "T B O"], noise: Float[Tensor, "T B noise"], data: Rollout) -> None:
+        """A rollout begins: `raw` will hold its observations, `data` is written."""
+        self.epochs.flat.adopt()
+        action = data.action if data.action.ndim == 3 else data.action[..., None]
+        continuous = action.is_floating_point()
+        buffers = Buffers(
+            raw=raw.numpy(),
+            noise=noise.numpy(),
+            observation=data.observation.numpy(),
+            numbers=action.numpy() if continuous else np.empty((1, 0, 0), np.float32),
+            choices=np.empty((0, 0, 0), np.int64) if continuous else action.numpy(),
+            log_prob=data.log_prob.numpy(),
+        )
+        self._buffers = tuple(buffers)
+        self._scale = tuple(self._moments(raw.shape[-1]))
+        rows, dimensions = data.log_prob.shape[1:]
+        nets = self.epochs.nets
+        width = max(1, int(nets.actor[:-1, 1].sum()))
+        self._room = tuple(
+            Room(
+                hidden=np.empty(rows * width, np.float32),
+                slope=np.empty(rows * width, np.float32),
+                output=np.empty((rows, int(nets.actor[-1, 1])), np.float32),
+                log_prob=np.empty((rows, dimensions)),
+                entropy=np.empty((rows, dimensions)),
+                kept=np.zeros((rows, dimensions), np.int64),
+            )
+        )
+
+    def act(self, t: int) -> None:
+        """Decision t: its normalised observation, its actions and their log-probabilities, into the rollout."""
+        act(t, self._buffers, tuple(self.epochs.nets), self.epochs.flat.theta, self._scale, self._room)
+
+    def _moments(self, size: int) -> Scale:
+        normaliser = self.epochs.ppo.policy.normaliser
+        if normaliser is None:
+            return Scale(np.zeros(size, np.float32), np.ones(size, np.float32), float("inf"))
+        std = torch.sqrt(normaliser.variance.clamp(min=1e-8))
+        return Scale(normaliser.mean.float().numpy(), std.float().numpy(), float(normaliser.limit))
