@@ -244,6 +244,28 @@ def _gradient(n, nets, loss, theta, gradient, batch, memory, figures):
     return total
 
 
+@kernel
+def _take_step(total, learned, step, count, figures):
+    """A step down the gradient, left out where it or the loss is not finite; returns Adam's steps by now."""
+    length = norm(learned.gradient)
+    finite = length < np.inf and abs(total) <= _LARGEST
+    if finite:
+        count += 1
+        adam(
+            learned.theta,
+            learned.gradient,
+            learned.first,
+            learned.second,
+            step.rate,
+            step.epsilon,
+            count,
+            step.limit,
+            length,
+        )
+    figures[6], figures[7] = length, 0.0 if finite else 1.0
+    return count
+
+
 def _compiled_epoch() -> Callable[..., Any]:
     sources = fingerprint()
 
@@ -279,25 +301,102 @@ def _compiled_epoch() -> Callable[..., Any]:
             if loss.standardise:
                 losses.standardise(batch.advantage[:n], batch.advantage[:n])
             total = _gradient(n, nets, loss, learned.theta, learned.gradient, batch, memory, figures[k])
-            length = norm(learned.gradient)
-            finite = length < np.inf and abs(total) <= _LARGEST
-            if finite:
-                count += 1
-                adam(
-                    learned.theta,
-                    learned.gradient,
-                    learned.first,
-                    learned.second,
-                    step.rate,
-                    step.epsilon,
-                    count,
-                    step.limit,
-                    length,
-                )
-            figures[k, 6], figures[k, 7] = length, 0.0 if finite else 1.0
+            count = _take_step(total, learned, step, count, figures[k])
         return count
 
     return epoch
 
 
+class InParts(NamedTuple):
+    """An epoch whose minibatches are cut into parts; see `parts.py`, which calls these three in turn."""
+
+    advantages: Callable[..., Any]
+    gradient: Callable[..., Any]
+    step: Callable[..., Any]
+
+
+def _compiled_parts() -> InParts:
+    sources = fingerprint()
+
+    @entry
+    def advantages(advantage, order, ends, standardise, out):
+        """The advantages in the order in which they are used, standardised over each minibatch where that is asked for.
+
+        Args:
+            advantage: (N,) of the rollout.
+            order: (N,) its samples in the order in which they are used.
+            ends: (M,) where each minibatch ends in `order`.
+            standardise: whether to.
+            out: (N,) written.
+        """
+        _ = sources
+        for i in range(order.size):
+            out[i] = advantage[order[i]]
+        begin = 0
+        for k in range(ends.size):
+            if standardise:
+                losses.standardise(out[begin : ends[k]], out[begin : ends[k]])
+            begin = ends[k]
+
+    @entry
+    def gradient(data, index, advantage, nets, theta, gradient, loss, batch, memory, figures):
+        """The gradient of the mean over some of a minibatch's samples.
+
+        Args:
+            data: the rollout.
+            index: (n,) which samples.
+            advantage: (n,) of these, as the loss takes them.
+            nets: actor, critic and head.
+            theta: (P,) the parameters.
+            gradient: (P,) written.
+            loss: its coefficients.
+            batch: room for n samples, as is `memory`.
+            memory: more of it.
+            figures: (8,) the first six written.
+
+        Returns:
+            The loss.
+        """
+        _ = sources
+        data, batch, nets = Data(*data), Data(*batch), Networks(*nets)
+        _gather(data, batch, index)
+        batch.advantage[: index.size] = advantage
+        return _gradient(index.size, nets, Loss(*loss), theta, gradient, batch, Memory(*memory), figures)
+
+    @entry
+    def step(gradients, shares, totals, learned, step, count, part_figures, figures):
+        """A step down the mean of the parts' gradients.
+
+        Args:
+            gradients: (K, P) of the parts.
+            shares: (K,) of the minibatch's samples that each part has.
+            totals: (K,) the parts' losses.
+            learned: moved.
+            step: Adam's settings.
+            count: Adam's steps so far.
+            part_figures: (K, 8) of the parts.
+            figures: (8,) written: those of the minibatch.
+
+        Returns:
+            Adam's steps by now.
+        """
+        _ = sources
+        learned = Learned(*learned)
+        for p in range(learned.gradient.size):
+            learned.gradient[p] = np.float32(shares[0]) * gradients[0, p]
+        for k in range(1, shares.size):
+            for p in range(learned.gradient.size):
+                learned.gradient[p] += np.float32(shares[k]) * gradients[k, p]
+        total = 0.0
+        figures[:] = 0.0
+        for k in range(shares.size):
+            total += shares[k] * totals[k]
+            for j in range(6):
+                figures[j] += shares[k] * part_figures[k, j]
+        return _take_step(total, learned, Step(*step), count, figures)
+
+    return InParts(advantages, gradient, step)
+
+
 epoch = _compiled_epoch()
+in_parts = _compiled_parts()

@@ -17,6 +17,8 @@ from amble.learner.fused import activations, heads
 from amble.learner.fused.blas import blas_threads
 from amble.learner.fused.epoch import FIGURES, Data, Loss, Memory, Networks, Step, epoch
 from amble.learner.fused.layout import FlatParameters
+from amble.learner.fused.parts import epoch_in_parts, parts_of
+from amble.learner.fused.team import Team
 from amble.nets.distributions import (
     BernoulliHead,
     CategoricalHead,
@@ -25,9 +27,6 @@ from amble.nets.distributions import (
     MultiCategoricalHead,
     SquashedGaussianHead,
 )
-
-_WORTH_SHARING = 2**25
-"""Multiplications of one product, a millisecond or so; below it, threads on busy cores wait longer than they save."""
 
 _ACTIVATIONS: dict[type[nn.Module], int] = {
     nn.Tanh: activations.TANH,
@@ -60,7 +59,11 @@ class FusedEpochs:
             branches=_branches(head),
             log_std=self.flat.start(head.log_std) if isinstance(head, GaussianHead) else -1,
         )
-        self._room: tuple[Data, Memory] | None = None
+        self._rooms: list[tuple[Data, Memory]] = []
+        self._team = Team()
+        self._largest = max(
+            int((table[:, 0] * table[:, 1]).max()) for table in (self.nets.actor, self.nets.critic)
+        )
 
     def __call__(self, samples: Samples, order: Iterable[Tensor], epsilon: float, beta: float) -> Tally:
         """A gradient step a minibatch; see `Epoch` in `amble.algorithms.ppo`."""
@@ -69,7 +72,8 @@ class FusedEpochs:
         minibatches = list(order)
         sizes = [len(index) for index in minibatches]
         data = _data(samples)
-        batch, memory = self._rooms(data, max(sizes))
+        parts = parts_of(max(sizes), self._largest)
+        rooms = self._room_for(data, -(-max(sizes) // parts), parts)
         figures = np.empty((len(sizes), len(FIGURES)))
         loss = Loss(
             epsilon=float(epsilon),
@@ -81,26 +85,43 @@ class FusedEpochs:
             standardise=s.advantage_normalization == "minibatch",
         )
         step = Step(float(optimiser.learning_rate), float(s.adam_epsilon), float(optimiser.limit))
-        with blas_threads(self._threads(max(sizes))):
-            flat.steps[:] = epoch(
-                tuple(data),
-                torch.cat(minibatches).numpy(),
-                np.array(list(accumulate(sizes))),
-                tuple(self.nets),
-                (flat.theta, flat.gradient, flat.first, flat.second),
-                tuple(loss),
-                tuple(step),
-                int(flat.steps[0]),
-                tuple(batch),
-                tuple(memory),
-                figures,
-            )
+        index, ends = torch.cat(minibatches).numpy(), list(accumulate(sizes))
+        learned = flat.theta, flat.gradient, flat.first, flat.second
+        count = int(flat.steps[0])
+        with blas_threads(1):
+            if parts > 1:
+                flat.steps[:] = epoch_in_parts(
+                    self._team,
+                    torch.get_num_threads(),
+                    tuple(data),
+                    index,
+                    ends,
+                    tuple(self.nets),
+                    learned,
+                    flat.part_gradients(parts),
+                    tuple(loss),
+                    loss.standardise,
+                    tuple(step),
+                    count,
+                    [(tuple(batch), tuple(memory)) for batch, memory in rooms],
+                    figures,
+                )
+            else:
+                batch, memory = rooms[0]
+                flat.steps[:] = epoch(
+                    tuple(data),
+                    index,
+                    np.array(ends),
+                    tuple(self.nets),
+                    learned,
+                    tuple(loss),
+                    tuple(step),
+                    count,
+                    tuple(batch),
+                    tuple(memory),
+                    figures,
+                )
         return Tally(dict(zip(FIGURES, figures.sum(0).tolist(), strict=True)), len(sizes))
-
-    def _threads(self, n: int) -> int:
-        """The run's number of threads where the largest layer's product is worth sharing, else one."""
-        largest = max(int((table[:, 0] * table[:, 1]).max()) for table in (self.nets.actor, self.nets.critic))
-        return torch.get_num_threads() if n * largest >= _WORTH_SHARING else 1
 
     def _table(self, net: nn.Sequential) -> np.ndarray:
         """The network as `network.py` reads it."""
@@ -115,12 +136,18 @@ class FusedEpochs:
                 place += layer.out_features
         return np.array(rows)
 
-    def _rooms(self, data: Data, n: int) -> tuple[Data, Memory]:
-        """Room for minibatches of up to n samples, kept from epoch to epoch."""
-        room = self._room
-        old = data.distribution_old.shape[1]
-        if room is not None and len(room[0].advantage) >= n and room[0].distribution_old.shape[1] == old:
-            return room
+    def _room_for(self, data: Data, n: int, count: int) -> list[tuple[Data, Memory]]:
+        """Rooms for `count` parts of up to n samples, kept from epoch to epoch."""
+        rooms, old = self._rooms, data.distribution_old.shape[1]
+        if (
+            len(rooms) < count
+            or len(rooms[0][0].advantage) < n
+            or rooms[0][0].distribution_old.shape[1] != old
+        ):
+            self._rooms = [self._room(data, n) for _ in range(count)]
+        return self._rooms
+
+    def _room(self, data: Data, n: int) -> tuple[Data, Memory]:
         batch = Data(*(np.empty((n if len(rows) else 0, *rows.shape[1:]), rows.dtype) for rows in data))
         widths = [int(table[:-1, 1].sum()) for table in (self.nets.actor, self.nets.critic)]
         dimensions, outputs = data.log_prob.shape[1], int(self.nets.actor[-1, 1])
@@ -137,8 +164,7 @@ class FusedEpochs:
             value=np.empty((n, 1), np.float32),
             d_value=np.empty((n, 1), np.float32),
         )
-        self._room = batch, memory
-        return self._room
+        return batch, memory
 
 
 def _data(samples: Samples) -> Data:
