@@ -66,12 +66,17 @@ class Networks(NamedTuple):
 
 
 class Learned(NamedTuple):
-    """The flat vectors, (P,) each: parameters, gradient, Adam's moments."""
+    """The flat vectors; see `FlatParameters`."""
 
     theta: np.ndarray
+    """(P,) as are the next three."""
     gradient: np.ndarray
     first: np.ndarray
     second: np.ndarray
+    starts: np.ndarray
+    """(parameters + 1,)"""
+    steps: np.ndarray
+    """(parameters,)"""
 
 
 class Memory(NamedTuple):
@@ -215,7 +220,8 @@ def _gradient(n, nets, loss, theta, gradient, batch, memory, figures):
     has_old = old.shape[0] > 0
 
     forward(observation, theta, nets.actor, nets.activation, memory.hidden, memory.slope, output)
-    heads.evaluate(nets.head, output, numbers, choices, nets.branches, log_std, log_prob, entropy)
+    heads.log_probs(nets.head, output, numbers, choices, nets.branches, log_std, log_prob)
+    heads.entropies(nets.head, output, nets.branches, log_std, entropy)
     if has_old:
         heads.divergence(nets.head, output, old, nets.branches, log_std, memory.kl)
     total = _policy_loss(n, loss, has_old, batch, memory, figures)
@@ -244,11 +250,30 @@ def _gradient(n, nets, loss, theta, gradient, batch, memory, figures):
     return total
 
 
+@kernel
+def _step(learned, step, length):
+    """Adam's, each parameter by its own count: a checkpoint may hold different ones."""
+    for p in range(learned.steps.size):
+        a, b = learned.starts[p], learned.starts[p + 1]
+        learned.steps[p] += 1
+        adam(
+            learned.theta[a:b],
+            learned.gradient[a:b],
+            learned.first[a:b],
+            learned.second[a:b],
+            step.rate,
+            step.epsilon,
+            np.float64(learned.steps[p]),
+            step.limit,
+            length,
+        )
+
+
 def _compiled_epoch() -> Callable[..., Any]:
     sources = fingerprint()
 
     @entry
-    def epoch(data, order, ends, nets, learned, loss, step, count, batch, memory, figures):
+    def epoch(data, order, ends, nets, learned, loss, step, batch, memory, figures):
         """A gradient step a minibatch, left out where the loss or its gradient is not finite.
 
         Args:
@@ -259,13 +284,9 @@ def _compiled_epoch() -> Callable[..., Any]:
             learned: moved.
             loss: its coefficients.
             step: Adam's settings.
-            count: Adam's steps so far.
             batch: room for the largest minibatch, as is `memory`.
             memory: more of it.
             figures: (M, 8) written: `FIGURES` of each minibatch.
-
-        Returns:
-            Adam's steps by now.
         """
         _ = sources
         # Numba tells plain tuples' types apart in a microsecond, named ones' in a hundred.
@@ -282,20 +303,8 @@ def _compiled_epoch() -> Callable[..., Any]:
             length = norm(learned.gradient)
             finite = length < np.inf and abs(total) <= _LARGEST
             if finite:
-                count += 1
-                adam(
-                    learned.theta,
-                    learned.gradient,
-                    learned.first,
-                    learned.second,
-                    step.rate,
-                    step.epsilon,
-                    count,
-                    step.limit,
-                    length,
-                )
+                _step(learned, step, length)
             figures[k, 6], figures[k, 7] = length, 0.0 if finite else 1.0
-        return count
 
     return epoch
 

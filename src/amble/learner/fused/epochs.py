@@ -15,7 +15,7 @@ from amble.algorithms.rollout import Samples
 from amble.algorithms.tally import Tally
 from amble.learner.fused import activations, heads
 from amble.learner.fused.blas import blas_threads
-from amble.learner.fused.epoch import FIGURES, Data, Loss, Memory, Networks, Step, epoch
+from amble.learner.fused.epoch import FIGURES, Data, Learned, Loss, Memory, Networks, Step, epoch
 from amble.learner.fused.layout import FlatParameters
 from amble.nets.distributions import (
     BernoulliHead,
@@ -60,12 +60,15 @@ class FusedEpochs:
             branches=_branches(head),
             log_std=self.flat.start(head.log_std) if isinstance(head, GaussianHead) else -1,
         )
+        flat = self.flat
+        learned = Learned(flat.theta, flat.gradient, flat.first, flat.second, flat.starts, flat.steps)
+        self._learned = tuple(learned)
         self._room: tuple[Data, Memory] | None = None
 
     def __call__(self, samples: Samples, order: Iterable[Tensor], epsilon: float, beta: float) -> Tally:
         """A gradient step a minibatch; see `Epoch` in `amble.algorithms.ppo`."""
-        s, optimiser, flat = self.ppo.settings, self.ppo.optimiser, self.flat
-        flat.adopt()
+        s, optimiser = self.ppo.settings, self.ppo.optimiser
+        self.flat.adopt()
         minibatches = list(order)
         sizes = [len(index) for index in minibatches]
         data = _data(samples)
@@ -82,15 +85,14 @@ class FusedEpochs:
         )
         step = Step(float(optimiser.learning_rate), float(s.adam_epsilon), float(optimiser.limit))
         with blas_threads(self._threads(max(sizes))):
-            flat.steps[:] = epoch(
+            epoch(
                 tuple(data),
                 torch.cat(minibatches).numpy(),
                 np.array(list(accumulate(sizes))),
                 tuple(self.nets),
-                (flat.theta, flat.gradient, flat.first, flat.second),
+                self._learned,
                 tuple(loss),
                 tuple(step),
-                int(flat.steps[0]),
                 tuple(batch),
                 tuple(memory),
                 figures,
