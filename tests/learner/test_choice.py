@@ -7,23 +7,35 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from gymnasium import spaces
 
 from amble.algorithms.algorithm import Algorithm
 from amble.algorithms.ppo import PPO
 from amble.config import RunConfig, run_from_env
 from amble.errors import AmbleError, UsageError
 from amble.learner.choice import Choice, choose, not_served
+from amble.learner.fused.acting import FusedActing
 from amble.learner.fused.epochs import FusedEpochs
 from amble.training.run import make_trainer, train
 from factories import POLICIES, a_a2c, a_pg, a_ppo, a_trpo
 
 CPU = torch.device("cpu")
+IMAGE = spaces.Box(0, 255, (36, 36, 3), np.uint8)
 REFUSED: dict[str, tuple[Any, str]] = {
     "beta": (lambda: a_ppo(**POLICIES["beta"]), "does not know the policy's BetaHead"),
     "masked": (lambda: a_ppo(**POLICIES["masked"]), "takes plain vectors, and the observation holds"),
     "memory": (lambda: a_ppo(**POLICIES["memory"]), "has no memory, and the networks do"),
+    "images": (
+        lambda: a_ppo(observation_space=IMAGE),
+        "takes plain vectors, and the observation holds images",
+    ),
+    "choices": (
+        lambda: a_ppo(observation_space=spaces.Discrete(4)),
+        "plain vectors, and the observation holds",
+    ),
     "a2c": (a_a2c, "the steps of trainer ppo only, not A2C's"),
     "pg": (a_pg, "the steps of trainer ppo only, not PG's"),
     "trpo": (a_trpo, "the steps of trainer ppo only, not TRPO's"),
@@ -38,7 +50,9 @@ def is_fused(algorithm: Algorithm) -> bool:
 @pytest.mark.parametrize("wanted", ["auto", "fused"])
 def test_served(kind: str, wanted: Any) -> None:
     ppo = a_ppo(**POLICIES[kind])
-    assert choose(ppo, wanted, CPU).words == "fused learner"
+    chosen = choose(ppo, wanted, CPU)
+    assert chosen.words == "fused learner"
+    assert isinstance(chosen.acting, FusedActing)
     assert is_fused(ppo)
 
 
@@ -55,9 +69,10 @@ def test_refused_with_the_reason(kind: str) -> None:
 def test_auto_falls_back_and_says_why(kind: str) -> None:
     make, reason = REFUSED[kind]
     algorithm = make()
-    told = choose(algorithm, "auto", CPU).words
-    assert told.startswith("torch learner (")
-    assert reason in told
+    chosen = choose(algorithm, "auto", CPU)
+    assert chosen.words.startswith("torch learner (")
+    assert reason in chosen.words
+    assert chosen.acting is None
     assert not is_fused(algorithm)
 
 

@@ -140,10 +140,16 @@ class TestIteration:
             None
         ] * 3 + [0]
 
+    @pytest.mark.parametrize("learner", ["torch", "fused"])
     @pytest.mark.parametrize("ratio", ["joint", "per_dimension"])
     @pytest.mark.parametrize("normalize", ["true", "false"])
     def test_every_ratio_is_1_before_the_first_step(
-        self, trainer: Callable[..., Trainer], monkeypatch: pytest.MonkeyPatch, ratio: str, normalize: str
+        self,
+        trainer: Callable[..., Trainer],
+        monkeypatch: pytest.MonkeyPatch,
+        ratio: str,
+        normalize: str,
+        learner: str,
     ) -> None:
         """To rounding: the rollout's and the minibatch's matrix products have other shapes, and sum in other orders."""
         t = trainer(
@@ -152,19 +158,24 @@ class TestIteration:
                 "network_settings.normalize": normalize,
                 "env_settings.env_kwargs.continuous": "true",
                 "hyperparameters.learning_rate": 1e-2,
-                "torch_settings.learner": "torch",
+                "torch_settings.learner": learner,
             }
         )
         ratios: list[Tensor] = []
-        original = t.algorithm._loss
+        original = t.algorithm.epoch
 
-        def recorded(batch: Any, epsilon: float, beta: float) -> Any:
+        def ratio_now(samples: Any) -> Tensor:
             with torch.no_grad():
-                now = t.policy.head.log_probs(t.policy(batch.observation), batch.action)
-            ratios.append(torch.exp(now - batch.log_prob))
-            return original(batch, epsilon, beta)
+                now = t.policy.head.log_probs(t.policy(samples.observation), samples.action)
+            return torch.exp(now - samples.log_prob)
 
-        monkeypatch.setattr(t.algorithm, "_loss", recorded)
+        def recorded(samples: Any, *arguments: Any) -> Any:
+            ratios.append(ratio_now(samples))
+            result = original(samples, *arguments)
+            ratios.append(ratio_now(samples))
+            return result
+
+        monkeypatch.setattr(t.algorithm, "epoch", recorded)
         for _ in range(4):
             ratios.clear()
             t.iterate()

@@ -67,11 +67,14 @@ class Collector:
             critic_state=None if critic is None else critic.nothing_remembered(*shape),
             sequence_length=sequence_length,
         )
-        self._raw = torch.empty(*shape, size, device=device)
+        # What comes from the environments is written to memory of the host, by NumPy, and handed over at the end.
+        self._raw = torch.empty(*shape, size)
+        self._reward = np.empty(shape, np.float32)
+        self._terminated, self._truncated, self._first = (np.empty(shape, np.bool_) for _ in range(3))
         self._observation: np.ndarray | None = None
         self._policy_state = policy.nothing_remembered(env.num_envs)
         self._critic_state = None if critic is None else critic.nothing_remembered(env.num_envs)
-        self._begins = torch.ones(env.num_envs, dtype=torch.bool, device=device)
+        self._begins = np.ones(env.num_envs, np.bool_)
         self._return = np.zeros(env.num_envs)
         self._length = np.zeros(env.num_envs, np.int64)
 
@@ -79,7 +82,7 @@ class Collector:
         """Begin new episodes everywhere."""
         self._return[:] = 0.0
         self._length[:] = 0
-        self._forget(torch.ones_like(self._begins))
+        self._forget(np.ones_like(self._begins))
         observation, _ = self.env.reset(seed=seed)
         self._observation = self._rows(observation)
         self._check(self._observation, np.zeros(self.env.num_envs), "at its reset")
@@ -116,11 +119,12 @@ class Collector:
         data.cut.clear()
         ended: list[tuple[np.ndarray, np.ndarray]] = []
         noise = policy.head.noise(tuple(data.reward.shape), self.rng).to(self.device)
+        raw = self._raw.numpy()
         if self.acting is not None:
             self.acting.begin(self._raw, noise, data)
         for t in range(self.decisions):
-            self._raw[t] = torch.as_tensor(self._observation)
-            data.begins[t] = self._begins
+            raw[t] = self._observation
+            self._first[t] = self._begins
             if self.acting is None:
                 self._act(t, noise[t])
             else:
@@ -131,20 +135,24 @@ class Collector:
             )
             self._observation = self._rows(observed)
             self._check(self._observation, reward, f"at decision {t} of this rollout")
-            data.reward[t] = torch.as_tensor(reward)
-            data.terminated[t] = torch.as_tensor(terminated)
-            data.truncated[t] = torch.as_tensor(truncated)
+            self._reward[t], self._terminated[t], self._truncated[t] = reward, terminated, truncated
             self._return += reward
             self._length += 1
-            done = terminated | truncated
-            self._begins = data.terminated[t] | data.truncated[t]
+            self._begins = done = terminated | truncated
             if done.any():
                 cut = truncated & ~terminated
                 if cut.any():
                     data.cut.append(self._final(t, cut, info))
-                self._forget(self._begins)
+                self._forget(done)
                 ended.append((self._return[done], self._length[done]))
                 self._return[done], self._length[done] = 0.0, 0
+        for tensor, array in (
+            (data.reward, self._reward),
+            (data.terminated, self._terminated),
+            (data.truncated, self._truncated),
+            (data.begins, self._first),
+        ):
+            tensor.copy_(torch.from_numpy(array))
         data.next_observation[:] = policy.normalised(self._tensor(self._observation))
         data.next_critic_state = self._critic_state
         returns, lengths = zip(*ended, strict=True) if ended else ((), ())
@@ -160,12 +168,12 @@ class Collector:
     @property
     def seen(self) -> Float[Tensor, "T B V"]:
         """What a normaliser learns from: the vector part of the last rollout's observations, as they came."""
-        return self._raw[..., : self.policy.layout.vectors]
+        return self._raw[..., : self.policy.layout.vectors].to(self.device)
 
     def _act(self, t: int, noise: Float[Tensor, "B noise"]) -> None:
         """Decision t by torch: what the policy sees, does, and how likely that was, into the buffers."""
         data, policy = self._buffers, self.policy
-        observation = policy.normalised(self._raw[t])
+        observation = policy.normalised(self._raw[t].to(self.device))
         output = self._advance(t, observation)
         action = policy.head.sample(output, noise)
         data.observation[t], data.action[t] = observation, action
@@ -182,13 +190,16 @@ class Collector:
             _, self._critic_state = self.critic.step(observation, self._critic_state)
         return output
 
-    def _forget(self, begins: Bool[Tensor, "B"]) -> None:
+    def _forget(self, begins: Bool[np.ndarray, "B"]) -> None:
         """Where an episode begins, nothing is remembered. New tensors: the rollout keeps the old ones."""
         self._begins = begins
+        if self._policy_state is None and self._critic_state is None:
+            return
+        rows = torch.as_tensor(begins[:, None], device=self.device)
         if self._policy_state is not None:
-            self._policy_state = self._policy_state.masked_fill(begins[:, None], 0.0)
+            self._policy_state = self._policy_state.masked_fill(rows, 0.0)
         if self._critic_state is not None:
-            self._critic_state = self._critic_state.masked_fill(begins[:, None], 0.0)
+            self._critic_state = self._critic_state.masked_fill(rows, 0.0)
 
     def _final(self, t: int, cut: np.ndarray, info: dict[str, Any]) -> Cut:
         rows = np.flatnonzero(cut)

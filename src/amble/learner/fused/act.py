@@ -40,9 +40,6 @@ class Room(NamedTuple):
     slope: np.ndarray
     output: np.ndarray
     """(B, P₀)"""
-    log_prob: np.ndarray
-    """(B, D), as is the next."""
-    entropy: np.ndarray
     kept: np.ndarray
     """(B, D) whole numbers, for a head that takes none."""
 
@@ -104,25 +101,13 @@ def _compiled_act() -> Callable[..., Any]:
         observation = buffers.observation[t]
         _normalise(buffers.raw[t], scale, observation)
         forward(observation, theta, nets.actor, nets.activation, room.hidden, room.slope, room.output)
-        dimensions = room.log_prob.shape[1]
-        log_std = theta[nets.log_std : nets.log_std + (dimensions if nets.log_std >= 0 else 0)]
         continuous = nets.log_std >= 0
+        log_std = theta[nets.log_std : nets.log_std + (buffers.log_prob.shape[2] if continuous else 0)]
         numbers = buffers.numbers[t if continuous else 0]
         choices = room.kept if continuous else buffers.choices[t]
         _draw(nets.head, room.output, buffers.noise[t], nets.branches, log_std, numbers, choices)
-        heads.evaluate(
-            nets.head,
-            room.output,
-            numbers,
-            choices,
-            nets.branches,
-            log_std,
-            room.log_prob,
-            room.entropy,
-        )
-        for i in range(room.log_prob.shape[0]):
-            for d in range(dimensions):
-                buffers.log_prob[t, i, d] = room.log_prob[i, d]
+        log_prob = buffers.log_prob[t]
+        heads.log_probs(nets.head, room.output, numbers, choices, nets.branches, log_std, log_prob)
 
     return act
 

@@ -51,8 +51,6 @@ class FusedActing:
                 hidden=np.empty(rows * width, np.float32),
                 slope=np.empty(rows * width, np.float32),
                 output=np.empty((rows, int(nets.actor[-1, 1])), np.float32),
-                log_prob=np.empty((rows, dimensions)),
-                entropy=np.empty((rows, dimensions)),
                 kept=np.zeros((rows, dimensions), np.int64),
             )
         )

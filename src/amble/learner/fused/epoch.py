@@ -66,12 +66,17 @@ class Networks(NamedTuple):
 
 
 class Learned(NamedTuple):
-    """The flat vectors, (P,) each: parameters, gradient, Adam's moments."""
+    """The flat vectors; see `FlatParameters`."""
 
     theta: np.ndarray
+    """(P,) as are the next three."""
     gradient: np.ndarray
     first: np.ndarray
     second: np.ndarray
+    starts: np.ndarray
+    """(parameters + 1,)"""
+    steps: np.ndarray
+    """(parameters,)"""
 
 
 class Memory(NamedTuple):
@@ -215,7 +220,8 @@ def _gradient(n, nets, loss, theta, gradient, batch, memory, figures):
     has_old = old.shape[0] > 0
 
     forward(observation, theta, nets.actor, nets.activation, memory.hidden, memory.slope, output)
-    heads.evaluate(nets.head, output, numbers, choices, nets.branches, log_std, log_prob, entropy)
+    heads.log_probs(nets.head, output, numbers, choices, nets.branches, log_std, log_prob)
+    heads.entropies(nets.head, output, nets.branches, log_std, entropy)
     if has_old:
         heads.divergence(nets.head, output, old, nets.branches, log_std, memory.kl)
     total = _policy_loss(n, loss, has_old, batch, memory, figures)
@@ -245,32 +251,39 @@ def _gradient(n, nets, loss, theta, gradient, batch, memory, figures):
 
 
 @kernel
-def _take_step(total, learned, step, count, figures):
-    """A step down the gradient, left out where it or the loss is not finite; returns Adam's steps by now."""
+def _take_step(total, learned, step, figures):
+    """A step down the gradient, left out where it or the loss is not finite; the last two figures."""
     length = norm(learned.gradient)
     finite = length < np.inf and abs(total) <= _LARGEST
     if finite:
-        count += 1
+        _step(learned, step, length)
+    figures[6], figures[7] = length, 0.0 if finite else 1.0
+
+
+@kernel
+def _step(learned, step, length):
+    """Adam's, each parameter by its own count: a checkpoint may hold different ones."""
+    for p in range(learned.steps.size):
+        a, b = learned.starts[p], learned.starts[p + 1]
+        learned.steps[p] += 1
         adam(
-            learned.theta,
-            learned.gradient,
-            learned.first,
-            learned.second,
+            learned.theta[a:b],
+            learned.gradient[a:b],
+            learned.first[a:b],
+            learned.second[a:b],
             step.rate,
             step.epsilon,
-            count,
+            np.float64(learned.steps[p]),
             step.limit,
             length,
         )
-    figures[6], figures[7] = length, 0.0 if finite else 1.0
-    return count
 
 
 def _compiled_epoch() -> Callable[..., Any]:
     sources = fingerprint()
 
     @entry
-    def epoch(data, order, ends, nets, learned, loss, step, count, batch, memory, figures):
+    def epoch(data, order, ends, nets, learned, loss, step, batch, memory, figures):
         """A gradient step a minibatch, left out where the loss or its gradient is not finite.
 
         Args:
@@ -281,13 +294,9 @@ def _compiled_epoch() -> Callable[..., Any]:
             learned: moved.
             loss: its coefficients.
             step: Adam's settings.
-            count: Adam's steps so far.
             batch: room for the largest minibatch, as is `memory`.
             memory: more of it.
             figures: (M, 8) written: `FIGURES` of each minibatch.
-
-        Returns:
-            Adam's steps by now.
         """
         _ = sources
         # Numba tells plain tuples' types apart in a microsecond, named ones' in a hundred.
@@ -301,8 +310,7 @@ def _compiled_epoch() -> Callable[..., Any]:
             if loss.standardise:
                 losses.standardise(batch.advantage[:n], batch.advantage[:n])
             total = _gradient(n, nets, loss, learned.theta, learned.gradient, batch, memory, figures[k])
-            count = _take_step(total, learned, step, count, figures[k])
-        return count
+            _take_step(total, learned, step, figures[k])
 
     return epoch
 
@@ -364,7 +372,7 @@ def _compiled_parts() -> InParts:
         return _gradient(index.size, nets, Loss(*loss), theta, gradient, batch, Memory(*memory), figures)
 
     @entry
-    def step(gradients, shares, totals, learned, step, count, part_figures, figures):
+    def step(gradients, shares, totals, learned, step, part_figures, figures):
         """A step down the mean of the parts' gradients.
 
         Args:
@@ -373,12 +381,8 @@ def _compiled_parts() -> InParts:
             totals: (K,) the parts' losses.
             learned: moved.
             step: Adam's settings.
-            count: Adam's steps so far.
             part_figures: (K, 8) of the parts.
             figures: (8,) written: those of the minibatch.
-
-        Returns:
-            Adam's steps by now.
         """
         _ = sources
         learned = Learned(*learned)
@@ -393,7 +397,7 @@ def _compiled_parts() -> InParts:
             total += shares[k] * totals[k]
             for j in range(6):
                 figures[j] += shares[k] * part_figures[k, j]
-        return _take_step(total, learned, Step(*step), count, figures)
+        _take_step(total, learned, Step(*step), figures)
 
     return InParts(advantages, gradient, step)
 

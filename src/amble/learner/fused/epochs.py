@@ -15,7 +15,7 @@ from amble.algorithms.rollout import Samples
 from amble.algorithms.tally import Tally
 from amble.learner.fused import activations, heads
 from amble.learner.fused.blas import blas_threads
-from amble.learner.fused.epoch import FIGURES, Data, Loss, Memory, Networks, Step, epoch
+from amble.learner.fused.epoch import FIGURES, Data, Learned, Loss, Memory, Networks, Step, epoch
 from amble.learner.fused.layout import FlatParameters
 from amble.learner.fused.parts import epoch_in_parts, parts_of
 from amble.learner.fused.team import Team
@@ -64,11 +64,14 @@ class FusedEpochs:
         self._largest = max(
             int((table[:, 0] * table[:, 1]).max()) for table in (self.nets.actor, self.nets.critic)
         )
+        flat = self.flat
+        learned = Learned(flat.theta, flat.gradient, flat.first, flat.second, flat.starts, flat.steps)
+        self._learned = tuple(learned)
 
     def __call__(self, samples: Samples, order: Iterable[Tensor], epsilon: float, beta: float) -> Tally:
         """A gradient step a minibatch; see `Epoch` in `amble.algorithms.ppo`."""
-        s, optimiser, flat = self.ppo.settings, self.ppo.optimiser, self.flat
-        flat.adopt()
+        s, optimiser = self.ppo.settings, self.ppo.optimiser
+        self.flat.adopt()
         minibatches = list(order)
         sizes = [len(index) for index in minibatches]
         data = _data(samples)
@@ -86,37 +89,33 @@ class FusedEpochs:
         )
         step = Step(float(optimiser.learning_rate), float(s.adam_epsilon), float(optimiser.limit))
         index, ends = torch.cat(minibatches).numpy(), list(accumulate(sizes))
-        learned = flat.theta, flat.gradient, flat.first, flat.second
-        count = int(flat.steps[0])
         with blas_threads(1):
             if parts > 1:
-                flat.steps[:] = epoch_in_parts(
+                epoch_in_parts(
                     self._team,
                     torch.get_num_threads(),
                     tuple(data),
                     index,
                     ends,
                     tuple(self.nets),
-                    learned,
-                    flat.part_gradients(parts),
+                    self._learned,
+                    self.flat.part_gradients(parts),
                     tuple(loss),
                     loss.standardise,
                     tuple(step),
-                    count,
                     [(tuple(batch), tuple(memory)) for batch, memory in rooms],
                     figures,
                 )
             else:
                 batch, memory = rooms[0]
-                flat.steps[:] = epoch(
+                epoch(
                     tuple(data),
                     index,
                     np.array(ends),
                     tuple(self.nets),
-                    learned,
+                    self._learned,
                     tuple(loss),
                     tuple(step),
-                    count,
                     tuple(batch),
                     tuple(memory),
                     figures,

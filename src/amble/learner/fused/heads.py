@@ -3,7 +3,7 @@
 Axes: n samples of a minibatch, P₀ outputs of the actor, D dimensions, P numbers of a distribution. What a head does is
 in two halves, with the loss between them, so that neither knows of the other:
 
-    evaluate    output, action → log π of each dimension, its entropy, KL(old ‖ new)
+    log_probs, entropies, divergence    output, action → log π and H of each dimension, KL(old ‖ new)
     backward    ∂L/∂log π, ∂L/∂H, ∂L/∂KL → ∂L/∂output, ∂L/∂log σ
 
 The discrete heads' branches are columns `branches[d]` to `branches[d + 1]` of the output.
@@ -27,8 +27,8 @@ _WEIGHTS = np.array([*squashed.WEIGHTS, *squashed.WEIGHTS])
 
 
 @kernel
-def evaluate(kind, output, numbers, choices, branches, log_std, log_prob, entropy):
-    """log π of the stored actions and the entropy, by dimension.
+def log_probs(kind, output, numbers, choices, branches, log_std, log_prob):
+    """log π of the stored actions, by dimension.
 
     Args:
         kind: of head.
@@ -38,29 +38,50 @@ def evaluate(kind, output, numbers, choices, branches, log_std, log_prob, entrop
         branches: (D + 1,) a categorical head's.
         log_std: (D,) a Gaussian head's.
         log_prob: (n, D) written.
-        entropy: (n, D) written.
     """
     n, dimensions = log_prob.shape
-    if kind == CATEGORICAL:
-        for i in range(n):
-            for d in range(dimensions):
+    for d in range(dimensions):
+        if kind == CATEGORICAL:
+            for i in range(n):
                 log_p = output[i, branches[d] : branches[d + 1]]
                 log_softmax(log_p)
                 log_prob[i, d] = log_p[choices[i, d]]
-                entropy[i, d] = choice_entropy(log_p)
-    elif kind == BERNOULLI:
-        for i in range(n):
-            for d in range(dimensions):
+        elif kind == BERNOULLI:
+            for i in range(n):
                 log_prob[i, d] = answer(output[i, d], choices[i, d])[0]
+        else:
+            std = math.exp(log_std[d])
+            for i in range(n):
+                log_density = gaussian(numbers[i, d], output[i, d], std)[0] - log_std[d]
+                if kind == SQUASHED:
+                    log_density -= log_slope(numbers[i, d])
+                log_prob[i, d] = log_density
+
+
+@kernel
+def entropies(kind, output, branches, log_std, entropy):
+    """The entropy, by dimension.
+
+    Args:
+        kind: of head.
+        output: (n, P₀) as `log_probs` left it.
+        branches: (D + 1,) a categorical head's.
+        log_std: (D,) a Gaussian head's.
+        entropy: (n, D) written.
+    """
+    n, dimensions = entropy.shape
+    for d in range(dimensions):
+        if kind == CATEGORICAL:
+            for i in range(n):
+                entropy[i, d] = choice_entropy(output[i, branches[d] : branches[d + 1]])
+        elif kind == BERNOULLI:
+            for i in range(n):
                 entropy[i, d] = answer_entropy(output[i, d])[0]
-    else:
-        for d in range(dimensions):
+        else:
             std, spread = math.exp(log_std[d]), gaussian_entropy(log_std[d])
             for i in range(n):
-                log_prob[i, d] = gaussian(numbers[i, d], output[i, d], std)[0] - log_std[d]
                 entropy[i, d] = spread
                 if kind == SQUASHED:
-                    log_prob[i, d] -= log_slope(numbers[i, d])
                     entropy[i, d] += squashing(output[i, d], std)[0]
 
 
@@ -70,7 +91,7 @@ def divergence(kind, output, old, branches, log_std, kl):
 
     Args:
         kind: of head.
-        output: (n, P₀) as `evaluate` left it.
+        output: (n, P₀) as `log_probs` left it.
         old: (n, P) the distributions that the rollout was collected by.
         branches: (D + 1,) a categorical head's.
         log_std: (D,) a Gaussian head's.
@@ -109,12 +130,12 @@ def backward(
 
     Args:
         kind: of head.
-        output: (n, P₀) as `evaluate` left it.
+        output: (n, P₀) as `log_probs` left it.
         numbers: (n, D) actions of a continuous head.
         choices: (n, D) those of a discrete one.
         branches: (D + 1,) a categorical head's.
         log_std: (D,) a Gaussian head's.
-        entropy: (n, D) from `evaluate`.
+        entropy: (n, D) from `entropies`.
         old: (n, P), or of no rows where the loss has no KL.
         d_log_prob: (n, D) ∂L/∂log π.
         d_entropy: ∂L/∂H of every sample and dimension.

@@ -24,6 +24,7 @@ class FlatParameters:
         gradient: (P,), as are the next two.
         first: Adam's running mean of g.
         second: Adam's running mean of g².
+        starts: (parameters + 1,) where each begins, and where the last one ends.
         steps: (parameters,) how many steps each has taken.
     """
 
@@ -31,9 +32,9 @@ class FlatParameters:
         self.optimiser = optimiser
         line = _LINE // 4
         lengths = [-(-parameter.numel() // line) * line for parameter in optimiser.parameters]
-        starts = np.concatenate([[0], np.cumsum(lengths)])
-        self._start = {id(p): int(start) for p, start in zip(optimiser.parameters, starts, strict=False)}
-        size = int(starts[-1])
+        self.starts = np.concatenate([[0], np.cumsum(lengths)])
+        self._start = {id(p): int(start) for p, start in zip(optimiser.parameters, self.starts, strict=False)}
+        size = int(self.starts[-1])
         self.theta, self.gradient, self.first, self.second = (_zeros(size) for _ in range(4))
         self.steps = np.zeros(len(optimiser.parameters), np.float32)
         self._parts = np.zeros((0, size), np.float32)
@@ -44,7 +45,7 @@ class FlatParameters:
                 _Place(self.second, start),
                 _Place(self.steps, k),
             )
-            for k, start in enumerate(starts[:-1].tolist())
+            for k, start in enumerate(self.starts[:-1].tolist())
         ]
 
     def part_gradients(self, count: int) -> np.ndarray:

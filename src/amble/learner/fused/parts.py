@@ -36,10 +36,9 @@ def epoch_in_parts(
     loss: tuple[Any, ...],
     standardise: bool,
     step: tuple[float, ...],
-    count: int,
     rooms: list[tuple[tuple[np.ndarray, ...], tuple[np.ndarray, ...]]],
     figures: np.ndarray,
-) -> int:
+) -> None:
     """What `epoch` of `epoch.py` does, with each minibatch cut into K parts.
 
     Args:
@@ -48,9 +47,6 @@ def epoch_in_parts(
         gradients: (K, P) room for the parts' gradients.
         standardise: the advantages of each minibatch.
         rooms: batch and memory for each part.
-
-    Returns:
-        Adam's steps by now.
     """
     advantage = np.empty(len(order), np.float32)
     in_parts.advantages(data[4], order, np.array(ends), standardise, advantage)
@@ -76,6 +72,5 @@ def epoch_in_parts(
 
         team.each(part_gradient, cuts, threads)
         shares = np.diff(edges) / (end - begin)
-        count = in_parts.step(gradients, shares, totals, learned, step, count, part_figures, figures[k])
+        in_parts.step(gradients, shares, totals, learned, step, part_figures, figures[k])
         begin = end
-    return count
