@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -357,7 +358,7 @@ def main() -> None:
     )
     parser.add_argument("--turns", type=int, default=9)
     arguments = parser.parse_args()
-    print(f"{usable_cores()} cores\n")
+    print(f"{usable_cores()} cores, load {os.getloadavg()[0]:.1f}\n")
     for setting in arguments.settings:
         print(measure(setting, arguments.turns), end="\n\n", flush=True)
 

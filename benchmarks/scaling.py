@@ -1,7 +1,7 @@
 """Whether cost grows linearly: `python benchmarks/scaling.py [--rounds N] [--picture FILE]`.
 
 Environment steps a second of PPO, per number of environments (two 64×64 networks) and per width of two hidden layers.
-Everything else stays: 4096 decisions an iteration, 4 epochs, minibatches of 1024, and in the second part 64 environments
+Everything else stays: 4096 decisions an iteration, 4 epochs, minibatches of 1024, in the second part 64 environments
 (256 Walkers). Each round visits all points; a point is a trainer of its own, its first iteration is not counted.
 Figures are medians over all counted iterations.
 """
