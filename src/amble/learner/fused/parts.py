@@ -16,12 +16,16 @@ from amble.learner.fused.team import Team
 
 _WORTH_A_PART = 2**25
 """Multiplications of the largest layer's product, a millisecond or so: what handing a part over costs is 2 % of it."""
-_MOST = 8
+_FEWEST_ROWS = 128
+"""Of a part: adding up its gradient costs as much as some eight rows."""
 
 
 def parts_of(n: int, largest: int) -> int:
-    """Into how many parts to cut a minibatch of n samples where the largest layer has this many weights."""
-    return max(1, min(_MOST, n * largest // _WORTH_A_PART))
+    """Into how many parts to cut a minibatch of n samples where the largest layer has this many weights.
+
+    Four are enough for most machines; more are cut only where each has 512 rows.
+    """
+    return max(1, min(n * largest // _WORTH_A_PART, n // _FEWEST_ROWS, max(4, n // 512)))
 
 
 def epoch_in_parts(
