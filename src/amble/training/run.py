@@ -9,7 +9,7 @@ from typing import Any
 
 from amble.config import RunConfig, load_run, to_yaml
 from amble.errors import AmbleError
-from amble.learner import waits
+from amble.native import waits
 from amble.training.asynchronous import AsynchronousTrainer
 from amble.training.autopilot import choices
 from amble.training.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint

@@ -12,8 +12,8 @@ import numpy as np
 
 from amble.learner.fused import heads, losses
 from amble.learner.fused.adam import adam, norm
-from amble.learner.fused.compiled import entry, fingerprint, kernel
 from amble.learner.fused.network import backward, forward
+from amble.native.compiled import entry, fingerprint, kernel
 
 FIGURES = (
     "policy_loss",
@@ -280,9 +280,9 @@ def _step(learned, step, length):
 
 
 def _compiled_epoch() -> Callable[..., Any]:
-    sources = fingerprint()
+    sources = fingerprint(__file__)
 
-    @entry
+    @entry("the fused learner", seconds=15)
     def epoch(data, order, ends, nets, learned, loss, step, batch, memory, figures):
         """A gradient step a minibatch, left out where the loss or its gradient is not finite.
 
@@ -324,9 +324,9 @@ class InParts(NamedTuple):
 
 
 def _compiled_parts() -> InParts:
-    sources = fingerprint()
+    sources = fingerprint(__file__)
 
-    @entry
+    @entry("the fused learner", seconds=15)
     def advantages(advantage, order, ends, standardise, out):
         """The advantages in the order in which they are used, standardised over each minibatch where that is asked for.
 
@@ -346,7 +346,7 @@ def _compiled_parts() -> InParts:
                 losses.standardise(out[begin : ends[k]], out[begin : ends[k]])
             begin = ends[k]
 
-    @entry
+    @entry("the fused learner", seconds=15)
     def gradient(data, index, advantage, nets, theta, gradient, loss, batch, memory, figures):
         """The gradient of the mean over some of a minibatch's samples.
 
@@ -371,7 +371,7 @@ def _compiled_parts() -> InParts:
         batch.advantage[: index.size] = advantage
         return _gradient(index.size, nets, Loss(*loss), theta, gradient, batch, Memory(*memory), figures)
 
-    @entry
+    @entry("the fused learner", seconds=15)
     def step(gradients, shares, totals, learned, step, part_figures, figures):
         """A step down the mean of the parts' gradients.
 

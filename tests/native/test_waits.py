@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from amble.learner.waits import announce, explained
+from amble.native.waits import announce, explained
 
 A_KERNEL = """
-from amble.learner.fused.compiled import entry
-from amble.learner.waits import explained
+from amble.native.compiled import entry
+from amble.native.waits import explained
 
 def double(x):
     return 2 * x
 
-double = entry(double)
+double = entry("something", seconds=7)(double)
 with explained(lambda sentence: print(sentence)):
     print("before")
     print(double(1.5))
@@ -65,7 +65,7 @@ def test_the_compiler_is_announced_once_and_not_when_it_has_nothing_to_do(tmp_pa
     script.write_text(A_KERNEL)
     before, told, *results = printed(str(script), cache=cache, folder=tmp_path)
     assert before == "before"
-    assert told.startswith(f"Compiling the fused learner, which takes about 15 s. It is kept in {cache}")
+    assert told.startswith(f"Compiling something, which takes about 7 s. It is kept in {cache}")
     assert results == ["3.0", "4"]
     assert printed(str(script), cache=cache, folder=tmp_path) == ["before", "3.0", "4"]
 
