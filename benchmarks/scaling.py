@@ -100,7 +100,7 @@ def draw(rates: dict[Point, Rates]) -> Figure:
     _finish(by_width, WIDTHS, {"-": "whole loop", "--": "updates alone"})
     by_count.set_ylabel("environment steps a second")
     by_count.set_xlabel("environments stepped together (two 64 × 64 networks)")
-    by_width.set_xlabel("units in each of two hidden layers (64 environments, 256 Walkers)")
+    by_width.set_xlabel("units in each of two hidden layers")
     return figure
 
 
