@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from amble.learner.fused import heads
+from amble.learner.fused.arrays import Networks
 from amble.learner.fused.compiled import entry, fingerprint, kernel
-from amble.learner.fused.epoch import Networks
 from amble.learner.fused.network import forward
 
 

@@ -4,44 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import accumulate
-from typing import cast
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from amble.algorithms.ppo import PPO
-from amble.algorithms.rollout import Samples
+from amble.algorithms.rollout import Samples, known
 from amble.algorithms.tally import Tally
-from amble.learner.fused import activations, heads
+from amble.learner.fused.arrays import Data, Memory
 from amble.learner.fused.blas import blas_threads
-from amble.learner.fused.epoch import FIGURES, Data, Learned, Loss, Memory, Networks, Step, epoch
+from amble.learner.fused.epoch import FIGURES, Loss, epoch
+from amble.learner.fused.handover import data_of, learned, memory_for, networks, step_of, threads
 from amble.learner.fused.layout import FlatParameters
-from amble.nets.distributions import (
-    BernoulliHead,
-    CategoricalHead,
-    GaussianHead,
-    Head,
-    MultiCategoricalHead,
-    SquashedGaussianHead,
-)
-
-_WORTH_SHARING = 2**25
-"""Multiplications of one product, a millisecond or so; below it, threads on busy cores wait longer than they save."""
-
-_ACTIVATIONS: dict[type[nn.Module], int] = {
-    nn.Tanh: activations.TANH,
-    nn.SiLU: activations.SILU,
-    nn.ReLU: activations.RELU,
-    nn.ELU: activations.ELU,
-}
-_HEADS: dict[type[nn.Module], int] = {
-    GaussianHead: heads.GAUSSIAN,
-    SquashedGaussianHead: heads.SQUASHED,
-    CategoricalHead: heads.CATEGORICAL,
-    MultiCategoricalHead: heads.CATEGORICAL,
-    BernoulliHead: heads.BERNOULLI,
-}
 
 
 class FusedEpochs:
@@ -50,28 +25,19 @@ class FusedEpochs:
     def __init__(self, ppo: PPO):
         self.ppo = ppo
         self.flat = FlatParameters(ppo.optimiser)
-        actor, critic = cast("nn.Sequential", ppo.policy.actor), cast("nn.Sequential", ppo.critic.net)
-        head = ppo.policy.head
-        self.nets = Networks(
-            actor=self._table(actor),
-            critic=self._table(critic),
-            activation=_activation(actor),
-            head=_HEADS[type(head)],
-            branches=_branches(head),
-            log_std=self.flat.start(head.log_std) if isinstance(head, GaussianHead) else -1,
-        )
-        flat = self.flat
-        learned = Learned(flat.theta, flat.gradient, flat.first, flat.second, flat.starts, flat.steps)
-        self._learned = tuple(learned)
+        self.nets = networks(ppo.policy, ppo.critic, self.flat)
+        self._learned = tuple(learned(self.flat))
         self._room: tuple[Data, Memory] | None = None
 
     def __call__(self, samples: Samples, order: Iterable[Tensor], epsilon: float, beta: float) -> Tally:
         """A gradient step a minibatch; see `Epoch` in `amble.algorithms.ppo`."""
-        s, optimiser = self.ppo.settings, self.ppo.optimiser
+        s = self.ppo.settings
         self.flat.adopt()
         minibatches = list(order)
         sizes = [len(index) for index in minibatches]
-        data = _data(samples)
+        known(samples.value_target)
+        known(samples.value_old)
+        data = data_of(samples)
         batch, memory = self._rooms(data, max(sizes))
         figures = np.empty((len(sizes), len(FIGURES)))
         loss = Loss(
@@ -83,8 +49,8 @@ class FusedEpochs:
             joint=s.ratio == "joint",
             standardise=s.advantage_normalization == "minibatch",
         )
-        step = Step(float(optimiser.learning_rate), float(s.adam_epsilon), float(optimiser.limit))
-        with blas_threads(self._threads(max(sizes))):
+        step = step_of(self.ppo.optimiser)
+        with blas_threads(threads(max(sizes), self.nets.actor, self.nets.critic)):
             epoch(
                 tuple(data),
                 torch.cat(minibatches).numpy(),
@@ -99,24 +65,6 @@ class FusedEpochs:
             )
         return Tally(dict(zip(FIGURES, figures.sum(0).tolist(), strict=True)), len(sizes))
 
-    def _threads(self, n: int) -> int:
-        """The run's number of threads where the largest layer's product is worth sharing, else one."""
-        largest = max(int((table[:, 0] * table[:, 1]).max()) for table in (self.nets.actor, self.nets.critic))
-        return torch.get_num_threads() if n * largest >= _WORTH_SHARING else 1
-
-    def _table(self, net: nn.Sequential) -> np.ndarray:
-        """The network as `network.py` reads it."""
-        rows: list[list[int]] = []
-        place = 0
-        for layer in net:
-            if isinstance(layer, nn.Linear):
-                start = self.flat.start
-                rows.append(
-                    [layer.in_features, layer.out_features, start(layer.weight), start(layer.bias), place]
-                )
-                place += layer.out_features
-        return np.array(rows)
-
     def _rooms(self, data: Data, n: int) -> tuple[Data, Memory]:
         """Room for minibatches of up to n samples, kept from epoch to epoch."""
         room = self._room
@@ -124,54 +72,5 @@ class FusedEpochs:
         if room is not None and len(room[0].advantage) >= n and room[0].distribution_old.shape[1] == old:
             return room
         batch = Data(*(np.empty((n if len(rows) else 0, *rows.shape[1:]), rows.dtype) for rows in data))
-        widths = [int(table[:-1, 1].sum()) for table in (self.nets.actor, self.nets.critic)]
-        dimensions, outputs = data.log_prob.shape[1], int(self.nets.actor[-1, 1])
-        memory = Memory(
-            hidden=np.empty(n * max(widths), np.float32),
-            slope=np.empty(n * max(widths), np.float32),
-            delta=np.empty(n * max(widths), np.float32),
-            output=np.empty(n * outputs, np.float32),
-            d_output=np.empty(n * outputs, np.float32),
-            log_prob=np.empty((n, dimensions)),
-            entropy=np.empty((n, dimensions)),
-            d_log_prob=np.empty((n, dimensions)),
-            kl=np.empty(n),
-            value=np.empty((n, 1), np.float32),
-            d_value=np.empty((n, 1), np.float32),
-        )
-        self._room = batch, memory
+        self._room = batch, memory_for(self.nets, n, data.log_prob.shape[1])
         return self._room
-
-
-def _data(samples: Samples) -> Data:
-    """The rollout's tensors as arrays of the kernels' types, without copying."""
-    action = samples.action if samples.action.ndim == 2 else samples.action[:, None]
-    floats, whole = np.empty((0, 1), np.float32), np.empty((0, 1), np.int64)
-    continuous = action.is_floating_point()
-    old = samples.distribution_old
-    if samples.value_target is None or samples.value_old is None:
-        raise TypeError("a minibatch of PPO has what the critic learns, and what it said")
-    return Data(
-        observation=_array(samples.observation),
-        numbers=_array(action) if continuous else floats,
-        choices=whole if continuous else _array(action),
-        log_prob=_array(samples.log_prob),
-        advantage=_array(samples.advantage),
-        value_target=_array(samples.value_target),
-        value_old=_array(samples.value_old),
-        distribution_old=floats if old is None else _array(old),
-    )
-
-
-def _array(tensor: Tensor) -> np.ndarray:
-    return tensor.detach().contiguous().numpy()
-
-
-def _activation(net: nn.Sequential) -> int:
-    return next((_ACTIVATIONS[type(layer)] for layer in net if type(layer) in _ACTIVATIONS), activations.TANH)
-
-
-def _branches(head: Head) -> np.ndarray:
-    if isinstance(head, MultiCategoricalHead):
-        return np.array([0, *accumulate(head.choices)])
-    return np.array([0, head.outputs])
