@@ -8,13 +8,13 @@ Torch spends most of a small network's minibatch on starting a few hundred opera
 | `epochs.py`, `steps.py` | what PPO calls for an epoch, A2C and PG for a step, PG to fit its critics |
 | `acting.py` | what the collector calls for a decision |
 | `handover.py`, `layout.py`, `arrays.py` | torch's samples, parameters and Adam's moments as flat arrays, not copied |
-| `epoch.py`, `policy_gradient.py`, `fit.py`, `act.py` | the compiled loops: PPO's, A2C's and PG's, a critic's, a decision's |
+| `epoch.py`, `policy_gradient.py`, `fit.py`, `act.py` | compiled: an epoch, a step, a critic's fit, a decision |
 | `gradient.py` | what the losses have in common |
 | `network.py`, `activations.py` | forward and backward of the layers |
 | `losses.py`, `heads.py` | the equations of `amble.maths` with their derivatives, each a small function |
 | `adam.py` | the gradient's norm and the step |
 | `compiled.py`, `blas.py` | how all of it is compiled, and how many threads a matrix product gets |
 
-Only `epochs.py`, `steps.py` and `acting.py` are imported from outside of this folder, and only once a run has chosen it: numba takes half a
-second.
+Only `epochs.py`, `steps.py` and `acting.py` are imported from outside of this folder, and only once a run has chosen
+it: numba takes half a second.
 """
