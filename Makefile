@@ -10,7 +10,7 @@ BENCH_PEERS_READY := $(BENCH_PEERS)/.ready
 DEMO := results/walker-demo
 
 .PHONY: walker test test-peers lint clean
-.PHONY: bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium bench-a3c bench-learner bench-peers
+.PHONY: bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium bench-a3c bench-learner bench-limit bench-scaling bench-peers
 
 walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a film and the learning curve
 	$(BIN)/amble train walker-demo --force
@@ -52,6 +52,12 @@ bench-a3c: $(READY)  ## A3C: env steps a second with one worker and with two, an
 
 bench-learner: $(READY)  ## gradient steps and whole training loops by the fused learner and by torch
 	$(BIN)/python benchmarks/learner_speed.py
+
+bench-limit: $(READY)  ## what physics and matrix products alone would take here, and our share of it: 5 minutes
+	$(BIN)/python benchmarks/limit.py
+
+bench-scaling: $(READY)  ## steps a second per number of environments and per width, as a picture: 10 minutes
+	$(BIN)/python benchmarks/scaling.py
 
 bench-spinup: $(READY)  ## Spinning Up's PPO on HalfCheetah: five seeds of a million steps
 	$(BIN)/python benchmarks/spinup_halfcheetah.py

@@ -14,13 +14,14 @@ FILES = sorted(ROOT.rglob("*.py"))
 # A room imports only from rooms above it in this table; `top` is amble/__init__.py.
 ROOMS: dict[str, set[str]] = {
     "errors": set(),
+    "native": set(),
     "config": {"errors"},
     "maths": set(),
     "nets": {"errors", "maths"},
-    "envs": {"errors"},
+    "envs": {"errors", "native"},
     "algorithms": {"errors", "config", "maths", "nets"},
-    "learner": {"errors", "config", "maths", "nets", "algorithms"},
-    "training": {"errors", "config", "maths", "nets", "envs", "algorithms", "learner", "top"},
+    "learner": {"errors", "native", "config", "maths", "nets", "algorithms"},
+    "training": {"errors", "native", "config", "maths", "nets", "envs", "algorithms", "learner", "top"},
     "insight": {"errors", "config", "maths", "nets", "envs", "algorithms", "training"},
     "cli": {"errors", "config", "envs", "training", "insight", "top"},
     "spinup": {"errors", "maths", "envs", "training", "top"},
@@ -29,6 +30,7 @@ ROOMS: dict[str, set[str]] = {
 # Packages that a room never imports, for what it is or for how long they take to load.
 NEVER: dict[str, set[str]] = {
     "errors": {"torch", "numpy", "gymnasium", "mujoco"},
+    "native": {"torch", "gymnasium", "mujoco", "time"},
     "config": {"torch", "numpy", "gymnasium", "mujoco"},
     "maths": {"gymnasium", "mujoco", "numpy", "pathlib"},
     "nets": {"mujoco", "pathlib"},

@@ -11,7 +11,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from amble.algorithms.ppo import PPO
-from amble.learner.fused import epochs
 from factories import a_rollout
 from learner_helpers import (
     ACTIVATIONS,
@@ -124,23 +123,6 @@ def test_the_ratio_of_the_first_minibatch_is_one() -> None:
         figures = ours.update(a_rollout(ours.policy), 0)
         assert figures["ratio"] == pytest.approx(1, abs=1e-6)
         assert figures["kl"] < 1e-10
-
-
-def test_threads_are_the_runs_where_a_product_is_worth_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And what is computed on two is what is computed on one, within rounding."""
-    given: list[int] = []
-    monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
-    original = epochs.blas_threads
-    monkeypatch.setattr(epochs, "blas_threads", lambda count: given.append(count) or original(count))
-    found = []
-    for hidden, n in (([16], 64), ([256, 256], 512), ([256, 256], 511)):
-        _, ours = pair(hidden=hidden)
-        found.append(ours.epoch(some_samples(ours, n), [torch.arange(n)], 0.2, 0.0).means())
-    assert given == [1, 2, 1]
-    theirs = a_learner(hidden=[256, 256])
-    monkeypatch.undo()
-    expected = theirs.epoch(some_samples(theirs, 512), [torch.arange(512)], 0.2, 0.0).means()
-    assert found[1] == pytest.approx(expected, rel=1e-4, abs=1e-5)
 
 
 class TestState:

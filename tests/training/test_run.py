@@ -65,7 +65,14 @@ class TestWhatARunLeaves:
         for entry in run.iterdir():
             (events.append if entry.name.startswith("events.out.tfevents.") else others.add)(entry.name)
         assert len(events) == 1
-        assert others == {"run.yaml", "metrics.jsonl", "summary.json", "checkpoints", "policy"}
+        assert others == {
+            "run.yaml",
+            "machine.json",
+            "metrics.jsonl",
+            "summary.json",
+            "checkpoints",
+            "policy",
+        }
         assert sorted(path.name for path in (run / "checkpoints").iterdir()) == [
             "step-000000000064",
             "step-000000000096",

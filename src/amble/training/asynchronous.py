@@ -57,8 +57,8 @@ _WATCH_SECONDS = 0.1
 _CLOSE_SECONDS = 2.0
 _DIED = "died"
 """In place of a word, where nobody is left to speak."""
-_PRELOADED = ["amble.training.worker", "torch._dynamo"]
-"""Loaded once, into the process that workers are forked from. Torch takes seconds, and its optimisers import dynamo."""
+_PRELOADED = ["amble.training.worker"]
+"""Loaded once, into the process that workers are forked from: torch takes seconds."""
 
 
 @dataclass

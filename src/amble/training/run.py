@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 from pathlib import Path
 from typing import Any
 
 from amble.config import RunConfig, load_run, to_yaml
 from amble.errors import AmbleError
+from amble.native import waits
 from amble.training.asynchronous import AsynchronousTrainer
+from amble.training.autopilot import choices
 from amble.training.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from amble.training.files import write_file
 from amble.training.interrupt import StopRequest
@@ -54,10 +57,17 @@ def _train_in(run: RunDirectory, trainer: Learner) -> int:
     notes = _restore(run, trainer)
     progress = Progress(trainer.name, trainer.behavior.max_steps, config.time_limit)
     write_file(run.run_yaml, to_yaml(config))
+    chosen = choices(trainer)
+    write_file(run.machine, json.dumps(chosen.as_json(), indent=1) + "\n")
     resumed = trainer.iteration if config.checkpoint_settings.resume else None
-    with MetricsLog(run, resumed) as metrics, progress, StopRequest(progress.message) as stop:
+    with (
+        MetricsLog(run, resumed) as metrics,
+        progress,
+        StopRequest(progress.message) as stop,
+        waits.explained(progress.message),
+    ):
         metrics.text("Hyperparameters", f"```yaml\n{to_yaml(config)}```")
-        progress.start([*_headline(run, trainer), *config.notes, *notes])
+        progress.start([*_headline(run, trainer), *chosen.sentences(), *config.notes, *notes])
 
         def on_row(row: Row) -> None:
             metrics.write(row)

@@ -1,6 +1,6 @@
 """The directory of one run, `results/<run-id>/`, and the lock that keeps a second run out of it.
 
-    run.yaml  metrics.jsonl  summary.json  events.out.tfevents.*
+    run.yaml  machine.json  metrics.jsonl  summary.json  events.out.tfevents.*
     checkpoints/  policy/  curve.png  video.mp4  run.lock
 
 The TensorBoard events lie in the directory itself, so that `tensorboard --logdir results` names each curve
@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 _LOCK = "run.lock"
 _MARKS = ("run.yaml", "metrics.jsonl", "checkpoints")
 _OURS = (
+    "machine.json",
     "summary.json",
     "policy",
     "policy.replaced",
@@ -131,6 +132,11 @@ class RunDirectory:
     def run_yaml(self) -> Path:
         """All settings, resolved."""
         return self.path / "run.yaml"
+
+    @property
+    def machine(self) -> Path:
+        """What this machine was found to be, and what was chosen for it."""
+        return self.path / "machine.json"
 
     @property
     def metrics(self) -> Path:

@@ -36,6 +36,7 @@ class Trainer(Learner):
     Attributes:
         env_steps: decisions taken so far, by all environments together.
         iteration: rollouts learned from so far.
+        update_threads: that gradient steps may use.
     """
 
     def __init__(self, config: RunConfig):
@@ -54,7 +55,7 @@ class Trainer(Learner):
             sequence_length=sequence_length,
             acting=self.acting,
         )
-        self._update_threads = update_threads(
+        self.update_threads = update_threads(
             getattr(hyper, "batch_size", hyper.buffer_size), network.hidden_units
         )
         self._began = False
@@ -66,7 +67,7 @@ class Trainer(Learner):
         with torch_threads(1):
             rollout, episodes = self.collector.collect()
         collected = time.perf_counter()
-        with torch_threads(self._update_threads):
+        with torch_threads(self.update_threads):
             figures = self.algorithm.update(rollout, self.env_steps)
         with torch_threads(
             1

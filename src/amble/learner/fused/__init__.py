@@ -13,7 +13,9 @@ Torch spends most of a small network's minibatch on starting a few hundred opera
 | `network.py`, `activations.py` | forward and backward of the layers |
 | `losses.py`, `heads.py` | the equations of `amble.maths` with their derivatives, each a small function |
 | `adam.py` | the gradient's norm and the step |
-| `compiled.py`, `blas.py` | how all of it is compiled, and how many threads a matrix product gets |
+| `parts.py`, `team.py`, `blas.py` | large minibatches shared among threads, and how many a matrix product gets |
+
+How all of it is compiled is `amble.native.compiled`'s.
 
 Only `epochs.py`, `steps.py` and `acting.py` are imported from outside of this folder, and only once a run has chosen
 it: numba takes half a second.

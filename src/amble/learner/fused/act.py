@@ -12,8 +12,8 @@ import numpy as np
 
 from amble.learner.fused import heads
 from amble.learner.fused.arrays import Networks
-from amble.learner.fused.compiled import entry, fingerprint, kernel
 from amble.learner.fused.network import forward
+from amble.native.compiled import entry, fingerprint, kernel
 
 
 class Buffers(NamedTuple):
@@ -82,9 +82,9 @@ def _draw(kind, output, noise, branches, log_std, numbers, choices):
 
 
 def _compiled_act() -> Callable[..., Any]:
-    sources = fingerprint()
+    sources = fingerprint(__file__)
 
-    @entry
+    @entry("the fused learner", seconds=15)
     def act(t, buffers, nets, theta, scale, room):
         """Decision t of a rollout, written into its buffers.
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from amble.learner.fused.compiled import kernel
+from amble.native.compiled import kernel
 
 TANH, SILU, RELU, ELU = range(4)
 

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from amble.learner.fused.compiled import kernel, sum_kernel
+from amble.native.compiled import kernel, sum_kernel
 
 _BETA1, _BETA2 = 0.9, 0.999
 

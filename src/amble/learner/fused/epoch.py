@@ -12,7 +12,6 @@ import numpy as np
 
 from amble.learner.fused import losses
 from amble.learner.fused.arrays import Data, Learned, Memory, Networks, Step
-from amble.learner.fused.compiled import entry, fingerprint, kernel
 from amble.learner.fused.gradient import (
     actor_backward,
     actor_divergence,
@@ -22,6 +21,7 @@ from amble.learner.fused.gradient import (
     descend,
     take_rows,
 )
+from amble.native.compiled import entry, fingerprint, kernel
 
 FIGURES = (
     "policy_loss",
@@ -143,9 +143,9 @@ def _gradient(n, nets, loss, theta, gradient, batch, memory, figures):
 
 
 def _compiled_epoch() -> Callable[..., Any]:
-    sources = fingerprint()
+    sources = fingerprint(__file__)
 
-    @entry
+    @entry("the fused learner", seconds=15)
     def epoch(data, order, ends, nets, learned, loss, step, batch, memory, figures):
         """A gradient step a minibatch, left out where the loss or its gradient is not finite.
 
@@ -178,4 +178,92 @@ def _compiled_epoch() -> Callable[..., Any]:
     return epoch
 
 
+class InParts(NamedTuple):
+    """An epoch whose minibatches are cut into parts; see `parts.py`, which calls these three in turn."""
+
+    advantages: Callable[..., Any]
+    gradient: Callable[..., Any]
+    step: Callable[..., Any]
+
+
+def _compiled_parts() -> InParts:
+    sources = fingerprint(__file__)
+
+    @entry("the fused learner", seconds=15)
+    def advantages(advantage, order, ends, standardise, out):
+        """The advantages in the order in which they are used, standardised over each minibatch where that is asked for.
+
+        Args:
+            advantage: (N,) of the rollout.
+            order: (N,) its samples in the order in which they are used.
+            ends: (M,) where each minibatch ends in `order`.
+            standardise: whether to.
+            out: (N,) written.
+        """
+        _ = sources
+        for i in range(order.size):
+            out[i] = advantage[order[i]]
+        begin = 0
+        for k in range(ends.size):
+            if standardise:
+                losses.standardise(out[begin : ends[k]], out[begin : ends[k]])
+            begin = ends[k]
+
+    @entry("the fused learner", seconds=15)
+    def gradient(data, index, advantage, nets, theta, gradient, loss, batch, memory, figures):
+        """The gradient of the mean over some of a minibatch's samples.
+
+        Args:
+            data: the rollout.
+            index: (n,) which samples.
+            advantage: (n,) of these, as the loss takes them.
+            nets: actor, critic and head.
+            theta: (P,) the parameters.
+            gradient: (P,) written.
+            loss: its coefficients.
+            batch: room for n samples, as is `memory`.
+            memory: more of it.
+            figures: (8,) the first six written.
+
+        Returns:
+            The loss.
+        """
+        _ = sources
+        data, batch, nets = Data(*data), Data(*batch), Networks(*nets)
+        _gather(data, batch, index)
+        batch.advantage[: index.size] = advantage
+        return _gradient(index.size, nets, Loss(*loss), theta, gradient, batch, Memory(*memory), figures)
+
+    @entry("the fused learner", seconds=15)
+    def step(gradients, shares, totals, learned, step, part_figures, figures):
+        """A step down the mean of the parts' gradients.
+
+        Args:
+            gradients: (K, P) of the parts.
+            shares: (K,) of the minibatch's samples that each part has.
+            totals: (K,) the parts' losses.
+            learned: moved.
+            step: Adam's settings.
+            part_figures: (K, 8) of the parts.
+            figures: (8,) written: those of the minibatch.
+        """
+        _ = sources
+        learned = Learned(*learned)
+        for p in range(learned.gradient.size):
+            learned.gradient[p] = np.float32(shares[0]) * gradients[0, p]
+        for k in range(1, shares.size):
+            for p in range(learned.gradient.size):
+                learned.gradient[p] += np.float32(shares[k]) * gradients[k, p]
+        total = 0.0
+        figures[:] = 0.0
+        for k in range(shares.size):
+            total += shares[k] * totals[k]
+            for j in range(6):
+                figures[j] += shares[k] * part_figures[k, j]
+        figures[6], figures[7] = descend(learned, Step(*step), total)
+
+    return InParts(advantages, gradient, step)
+
+
 epoch = _compiled_epoch()
+in_parts = _compiled_parts()

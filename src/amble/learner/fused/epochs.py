@@ -15,8 +15,10 @@ from amble.algorithms.tally import Tally
 from amble.learner.fused.arrays import Data, Memory
 from amble.learner.fused.blas import blas_threads
 from amble.learner.fused.epoch import FIGURES, Loss, epoch
-from amble.learner.fused.handover import data_of, learned, memory_for, networks, step_of, threads
+from amble.learner.fused.handover import data_of, learned, memory_for, networks, step_of
 from amble.learner.fused.layout import FlatParameters
+from amble.learner.fused.parts import epoch_in_parts, parts_of
+from amble.learner.fused.team import Team
 
 
 class FusedEpochs:
@@ -27,7 +29,11 @@ class FusedEpochs:
         self.flat = FlatParameters(ppo.optimiser)
         self.nets = networks(ppo.policy, ppo.critic, self.flat)
         self._learned = tuple(learned(self.flat))
-        self._room: tuple[Data, Memory] | None = None
+        self._rooms: list[tuple[Data, Memory]] = []
+        self._team = Team()
+        self._largest = max(
+            int((layers[:, 0] * layers[:, 1]).max()) for layers in (self.nets.actor, self.nets.critic)
+        )
 
     def __call__(self, samples: Samples, order: Iterable[Tensor], epsilon: float, beta: float) -> Tally:
         """A gradient step a minibatch; see `Epoch` in `amble.algorithms.ppo`."""
@@ -38,7 +44,8 @@ class FusedEpochs:
         known(samples.value_target)
         known(samples.value_old)
         data = data_of(samples)
-        batch, memory = self._rooms(data, max(sizes))
+        parts = parts_of(max(sizes), self._largest)
+        rooms = self._room_for(data, -(-max(sizes) // parts), parts)
         figures = np.empty((len(sizes), len(FIGURES)))
         loss = Loss(
             epsilon=float(epsilon),
@@ -50,27 +57,51 @@ class FusedEpochs:
             standardise=s.advantage_normalization == "minibatch",
         )
         step = step_of(self.ppo.optimiser)
-        with blas_threads(threads(max(sizes), self.nets.actor, self.nets.critic)):
-            epoch(
-                tuple(data),
-                torch.cat(minibatches).numpy(),
-                np.array(list(accumulate(sizes))),
-                tuple(self.nets),
-                self._learned,
-                tuple(loss),
-                tuple(step),
-                tuple(batch),
-                tuple(memory),
-                figures,
-            )
+        index, ends = torch.cat(minibatches).numpy(), list(accumulate(sizes))
+        with blas_threads(1):
+            if parts > 1:
+                epoch_in_parts(
+                    self._team,
+                    torch.get_num_threads(),
+                    tuple(data),
+                    index,
+                    ends,
+                    tuple(self.nets),
+                    self._learned,
+                    self.flat.part_gradients(parts),
+                    tuple(loss),
+                    loss.standardise,
+                    tuple(step),
+                    [(tuple(batch), tuple(memory)) for batch, memory in rooms],
+                    figures,
+                )
+            else:
+                batch, memory = rooms[0]
+                epoch(
+                    tuple(data),
+                    index,
+                    np.array(ends),
+                    tuple(self.nets),
+                    self._learned,
+                    tuple(loss),
+                    tuple(step),
+                    tuple(batch),
+                    tuple(memory),
+                    figures,
+                )
         return Tally(dict(zip(FIGURES, figures.sum(0).tolist(), strict=True)), len(sizes))
 
-    def _rooms(self, data: Data, n: int) -> tuple[Data, Memory]:
-        """Room for minibatches of up to n samples, kept from epoch to epoch."""
-        room = self._room
-        old = data.distribution_old.shape[1]
-        if room is not None and len(room[0].advantage) >= n and room[0].distribution_old.shape[1] == old:
-            return room
+    def _room_for(self, data: Data, n: int, count: int) -> list[tuple[Data, Memory]]:
+        """Rooms for `count` parts of up to n samples, kept from epoch to epoch."""
+        rooms, old = self._rooms, data.distribution_old.shape[1]
+        if (
+            len(rooms) < count
+            or len(rooms[0][0].advantage) < n
+            or rooms[0][0].distribution_old.shape[1] != old
+        ):
+            self._rooms = [self._room(data, n) for _ in range(count)]
+        return self._rooms
+
+    def _room(self, data: Data, n: int) -> tuple[Data, Memory]:
         batch = Data(*(np.empty((n if len(rows) else 0, *rows.shape[1:]), rows.dtype) for rows in data))
-        self._room = batch, memory_for(self.nets, n, data.log_prob.shape[1])
-        return self._room
+        return batch, memory_for(self.nets, n, data.log_prob.shape[1])

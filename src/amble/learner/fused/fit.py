@@ -13,9 +13,9 @@ import numpy as np
 
 from amble.learner.fused import losses
 from amble.learner.fused.arrays import Learned, Step
-from amble.learner.fused.compiled import entry, fingerprint, kernel
 from amble.learner.fused.gradient import descend, take_rows
 from amble.learner.fused.network import backward, forward
+from amble.native.compiled import entry, fingerprint, kernel
 
 
 class Targets(NamedTuple):
@@ -60,9 +60,9 @@ def _gradient(index, targets, table, activation, theta, gradient, memory):
 
 
 def _compiled_fit() -> Callable[..., Any]:
-    sources = fingerprint()
+    sources = fingerprint(__file__)
 
-    @entry
+    @entry("the fused learner", seconds=15)
     def fit_epoch(targets, order, ends, table, activation, learned, step, memory, figures):
         """A gradient step a minibatch, left out where the loss or its gradient is not finite.
 

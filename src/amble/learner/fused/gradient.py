@@ -10,8 +10,8 @@ import numpy as np
 
 from amble.learner.fused import heads
 from amble.learner.fused.adam import adam, norm
-from amble.learner.fused.compiled import kernel
 from amble.learner.fused.network import backward, forward
+from amble.native.compiled import kernel
 
 _LARGEST = float(np.finfo(np.float32).max)
 

@@ -108,8 +108,7 @@ def learned(flat: FlatParameters) -> Learned:
 
 def step_of(optimiser: Optimiser) -> Step:
     """Adam's settings as they stand."""
-    group = optimiser.adam.param_groups[0]
-    return Step(float(group["lr"]), float(group["eps"]), float(optimiser.limit))
+    return Step(float(optimiser.learning_rate), float(optimiser.adam.epsilon), float(optimiser.limit))
 
 
 def data_of(samples: Samples) -> Data:

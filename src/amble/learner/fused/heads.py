@@ -15,8 +15,8 @@ import math
 
 import numpy as np
 
-from amble.learner.fused.compiled import kernel
 from amble.maths import squashed
+from amble.native.compiled import kernel
 
 GAUSSIAN, SQUASHED, CATEGORICAL, BERNOULLI = range(4)
 """CATEGORICAL is one choice, or several, each a branch."""

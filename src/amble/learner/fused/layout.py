@@ -37,6 +37,7 @@ class FlatParameters:
         size = int(self.starts[-1])
         self.theta, self.gradient, self.first, self.second = (_zeros(size) for _ in range(4))
         self.steps = np.zeros(len(optimiser.parameters), np.float32)
+        self._parts = np.zeros((0, size), np.float32)
         self._places = [
             (
                 _Place(self.theta, start),
@@ -46,6 +47,12 @@ class FlatParameters:
             )
             for k, start in enumerate(self.starts[:-1].tolist())
         ]
+
+    def part_gradients(self, count: int) -> np.ndarray:
+        """(count, P) room for as many gradients, kept."""
+        if len(self._parts) < count:
+            self._parts = _zeros(count * self.theta.size).reshape(count, -1)
+        return self._parts[:count]
 
     def start(self, parameter: Tensor) -> int:
         """Where a parameter begins in the flat vectors."""

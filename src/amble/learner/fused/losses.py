@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from amble.learner.fused.compiled import kernel
+from amble.native.compiled import kernel
 
 _LIMIT = 20.0
 _NOISE = 1e-5

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from amble.learner.fused.activations import activate
-from amble.learner.fused.compiled import kernel
+from amble.native.compiled import kernel
 
 INPUTS, OUTPUTS, WEIGHT, BIAS, PLACE = range(5)
 

@@ -9,7 +9,6 @@ import numpy as np
 
 from amble.learner.fused import losses
 from amble.learner.fused.arrays import Data, Learned, Memory, Networks, Step
-from amble.learner.fused.compiled import entry, fingerprint, kernel
 from amble.learner.fused.gradient import (
     actor_backward,
     actor_forward,
@@ -17,6 +16,7 @@ from amble.learner.fused.gradient import (
     critic_forward,
     descend,
 )
+from amble.native.compiled import entry, fingerprint, kernel
 
 A2C_FIGURES = ("policy_loss", "entropy", "value_loss", "grad_norm", "skipped_steps")
 PG_FIGURES = ("policy_loss", "entropy", "grad_norm", "skipped_steps")
@@ -60,9 +60,9 @@ def _critic_gradient(n, nets, coefficient, theta, gradient, data, memory, figure
 
 
 def _compiled_steps() -> tuple[Callable[..., Any], Callable[..., Any]]:
-    sources = fingerprint()
+    sources = fingerprint(__file__)
 
-    @entry
+    @entry("the fused learner", seconds=15)
     def a2c_step(data, nets, learned, beta, value_coefficient, step, memory, figures):
         """A step down E23's L = L_π + c_v L_v - βH.
 
@@ -84,7 +84,7 @@ def _compiled_steps() -> tuple[Callable[..., Any], Callable[..., Any]]:
         loss += _critic_gradient(n, nets, value_coefficient, theta, gradient, data, memory, figures)
         figures[3], figures[4] = descend(learned, step, loss)
 
-    @entry
+    @entry("the fused learner", seconds=15)
     def pg_step(data, nets, learned, beta, step, memory, figures):
         """A step down L_π - βH (E9); arguments as of `a2c_step`, `figures` (4,) being `PG_FIGURES`."""
         _ = sources

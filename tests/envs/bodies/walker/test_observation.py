@@ -7,7 +7,6 @@ from scipy.spatial.transform import Rotation
 
 from amble.envs.bodies.walker import OBSERVATION_NAMES, WalkerVectorEnv
 from amble.envs.bodies.walker.actions import STRENGTH_ORDER
-from amble.envs.bodies.walker.signals import in_cube, shortest_arc
 from amble.envs.bodies.walker.skeleton import PART_ORDER, SKELETONS
 
 B = 3
@@ -116,23 +115,17 @@ def test_strength_is_zero_before_the_first_action() -> None:
     assert not observation[0, [n.endswith("strength") for n in OBSERVATION_NAMES]].any()
 
 
-def test_goal_is_straight_ahead_in_its_own_frame() -> None:
-    forward = np.array([[0.6], [0.8]])
-    np.testing.assert_allclose(in_cube(np.array([[1.2], [1.6], [5.0]]), forward), [[0], [5], [2]], atol=1e-12)
-    # Unity's right of a body that faces MuJoCo's +x is MuJoCo's +y
-    np.testing.assert_allclose(
-        in_cube(np.array([[0.0], [1.0], [0.0]]), np.array([[1.0], [0.0]])), [[1], [0], [0]]
-    )
-
-
-@pytest.mark.parametrize(
-    ("a", "b", "xyzw"),
-    [
-        ((0, 0, 1), (0, 0, 1), (0, 0, 0, 1)),
-        ((0, 0, 1), (1, 0, 0), (0, np.sqrt(0.5), 0, np.sqrt(0.5))),  # a quarter turn about up
-        ((0, 0, 1), (0, 0, -1), (0, 1, 0, 0)),  # half a turn: the axis is open, up is taken
-    ],
-)
-def test_shortest_arc(a, b, xyzw) -> None:
-    q = shortest_arc(np.array([a], float).T, np.array([b], float).T)
-    np.testing.assert_allclose(q[:, 0], xyzw, atol=1e-12)
+def test_reward_and_falls_of_a_state(lived) -> None:
+    """What `account` adds, from the same hand-made numbers as the observations."""
+    env, _, actions = lived
+    reward, fallen = np.zeros(B), np.zeros(B, bool)
+    env._account(reward, fallen)
+    assert not fallen.any()
+    for i in range(B):
+        value = expected(env, i, actions[i])
+        _, data = env.model, env.batch.get_data(i)
+        mujoco.mj_forward(env.model, data)
+        head = rotation(data, "head").apply([0.0, 0.0, 1.0])
+        fx, fy = env.goal_forward[:, i]
+        match = (1 - min(value["speed_error"] / env.goal_speed[i], 1.0) ** 2) ** 2
+        assert reward[i] == pytest.approx(match * (head @ [fy, 0.0, fx] + 1) / 2, abs=1e-9)

@@ -21,21 +21,23 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from jaxtyping import Bool, Float, Int
 
-from amble.envs.bodies.base import BodyVectorEnv
+from amble.envs.bodies.base import BodyVectorEnv, Rows
 from amble.envs.bodies.single import SingleBodyEnv
 from amble.envs.bodies.walker.actions import ACTION_SIZE, ActionMap
 from amble.envs.bodies.walker.drive import drive_share
 from amble.envs.bodies.walker.model import UNITY_IN_WORLD, build
-from amble.envs.bodies.walker.observation import OBSERVATION_SIZE, Observer
+from amble.envs.bodies.walker.observation import OBSERVATION_SIZE, places
+from amble.envs.bodies.walker.passes import Task, account, face_targets, observe
 from amble.envs.bodies.walker.settings import WalkerSettings
-from amble.envs.bodies.walker.signals import Rows, Signals, heading
-from amble.envs.bodies.walker.skeleton import MAY_TOUCH_GROUND, PART_ORDER
-from amble.envs.bodies.walker.task import draw_targets, look_at_target, match_velocity
+from amble.envs.bodies.walker.signals import Signals
+from amble.envs.bodies.walker.skeleton import PART_ORDER, WELDED
+from amble.envs.bodies.walker.task import draw_targets
 from amble.errors import EnvironmentFault
 
 _ROOT_DOFS = 6
 _HINGES = slice(7, None)  # in qpos and qpos_spring, behind the root
 _CURRENT = mujoco.mjtStage.mjSTAGE_VEL.value
+_CONTACT = mujoco.mjtDisableBit.mjDSBL_CONTACT.value
 
 
 class WalkerVectorEnv(BodyVectorEnv):
@@ -70,13 +72,12 @@ class WalkerVectorEnv(BodyVectorEnv):
         self._stiffness, self._damping = batch.expand("jnt_stiffness"), batch.expand("dof_damping")
         self._spring_target = batch.expand("qpos_spring")
         self._marker = batch.bind("mocap_pos")
-        self.signals = signals = Signals(batch)
-        self._observer = Observer(self.signals)
-        self._must_not_touch = np.array([part not in MAY_TOUCH_GROUND for part in self.signals.names])
+        self._disabled = batch.expand("opt.disableflags")
+        self.signals = Signals(batch)
         self._actions = ActionMap(model, s.max_force)
-        self._turning_dof = np.array(
-            [model.body(signals.names[i]).dofadr[0] - _ROOT_DOFS for i in signals.turning]
-        )
+        turning = [part for part in self.signals.names if part != "hips" and part not in WELDED]
+        hinges = {part: int(model.body(part).dofadr[0]) - _ROOT_DOFS for part in turning}
+        self._bodies, self._places = tuple(self.signals.bodies), tuple(places(self.signals, hinges))
         self._nominal = {
             name: np.array(getattr(model, name)) for name in ("body_mass", "body_inertia", "geom_friction")
         }
@@ -87,11 +88,14 @@ class WalkerVectorEnv(BodyVectorEnv):
         self.target: Float[np.ndarray, "B 3"] = np.zeros((*shape, 3))
         self.contact: Bool[np.ndarray, "B P"] = np.zeros((*shape, len(PART_ORDER)), bool)
         self._force_limit: Float[np.ndarray, "B D"] = np.zeros((*shape, len(self._actions.low)))
-        self._cube_position: Float[np.ndarray, "3 B"] = np.zeros((3, *shape))
         self._target_height = s.skeleton.target_size / 2
         self._target_radius = s.target_radius or s.skeleton.target_radius
         self._touch_reach = 1.1 * (s.skeleton.start_height + s.skeleton.target_size)
         self._targets_placed = False
+        self._task = tuple(
+            Task(self.goal_speed, self.goal_forward, np.zeros((3, num_envs)), self.target, self.contact)
+        )
+        self._away: Float[np.ndarray, "B"] = np.zeros(shape)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -117,8 +121,7 @@ class WalkerVectorEnv(BodyVectorEnv):
         self._force_limit[ids] = 0.0
         self.goal_speed[ids] = rng.uniform(*s.target_speed_range, len(ids))
         self.batch.forward(ids, _CURRENT)
-        self._cube_position[:, ids] = hips = self.signals.hips_position(ids)
-        self.goal_forward[:, ids] = heading(self.target[ids].T - hips)
+        face_targets(ids, self._bodies, self._task)
         self.contact[ids] = False
 
     def _advance(
@@ -145,43 +148,31 @@ class WalkerVectorEnv(BodyVectorEnv):
             self._qvel *= kept
             if substep > 0:  # MuJoCo's derived fields now describe the state that this substep began from
                 self._account(reward, fallen)
-        self.batch.forward(stage=_CURRENT)
+        self._make_current()
         self._account(reward, fallen)
         self._check_reward(reward)
         reward[fallen] = s.fall_reward
         return reward, fallen, np.zeros(self.num_envs, bool)
 
+    def _make_current(self) -> None:
+        """Positions and velocities of the parts as the state now has them; without its contacts, half of the work."""
+        self._disabled |= _CONTACT
+        self.batch.forward(stage=_CURRENT)
+        self._disabled &= ~_CONTACT
+
     def _observe(self, rows: Rows, out: Float[np.ndarray, "n O"]) -> None:
-        self._observer.observe(
-            rows,
-            goal_forward=self.goal_forward[:, rows],
-            goal_speed=self.goal_speed[rows],
-            target=self.target[rows],
-            contact=self.contact[rows],
-            strength=self._force_limit[rows][:, self._turning_dof] / self.settings.max_force,
-            out=out,
-        )
+        ids = self._all if isinstance(rows, slice) else rows
+        s = self.settings
+        observe(ids, self._bodies, self._task, self._places, self._force_limit, s.max_force, out)
 
     # What happens after every substep.
 
     def _account(self, reward: Float[np.ndarray, "B"], fallen: Bool[np.ndarray, "B"]) -> None:
-        """Turn the cubes, add the reward of the state the signals show, note falls and touched targets."""
-        signals, target = self.signals, self.target.T
-        self.goal_forward[:] = heading(target - self._cube_position)  # from the cube's previous place
-        self._cube_position[:] = signals.hips_position()
-
-        goal = np.zeros((3, self.num_envs))
-        np.multiply(self.goal_forward, self.goal_speed, out=goal[:2])
-        matched = match_velocity(signals.mean_velocity(), goal, self.goal_speed)
-        reward += matched * look_at_target(signals.head_forward(), self.goal_forward)
-
-        np.less_equal(signals.clearances(), self.settings.contact_offset, out=self.contact)
-        fallen |= (self.contact & self._must_not_touch).any(axis=1)
-
-        away = np.hypot(*(target - self._cube_position)[:2])
-        near = np.flatnonzero(away < self._touch_reach)
+        """Turn the cubes, add the reward of the state the bodies are in, note falls and touched targets."""
+        account(self._bodies, self._task, self.settings.contact_offset, reward, fallen, self._away)
+        near = np.flatnonzero(self._away < self._touch_reach)
         if len(near):
-            touching = signals.near_box(near, self.target[near], self._target_height)
+            touching = self.signals.near_box(near, self.target[near], self._target_height)
             if touching.any():
                 self._move_targets(near[touching])
 

@@ -1,10 +1,4 @@
-"""What can be read off the Walkers' bodies, in arrays over the environments.
-
-Axes: n environments, P = 16 parts in the model's order (`Signals.names`). Components come first, (3, n, P), so that
-each is one contiguous array: NumPy is several times quicker that way than along a last axis of three. World vectors
-are MuJoCo's (x forward, y Unity's right, z up); a frame called a cube turns them into Unity's (right, up, forward).
-See `model.py`.
-"""
+"""What can be read off the Walkers' bodies. Axes: n environments, P = 16 parts in the model's order."""
 
 # MuJoCo's compiled modules carry no types.
 # pyright: reportAttributeAccessIssue=false
@@ -16,156 +10,53 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from mujoco.batch import Batch
 
-from amble.envs.bodies.walker.skeleton import PART_ORDER, WELDED
-
-Rows = slice | Int[np.ndarray, "n"]
-ALL = slice(None)
+from amble.envs.bodies.walker.passes import Bodies
+from amble.envs.bodies.walker.skeleton import MAY_TOUCH_GROUND, PART_ORDER
 
 
 class Signals:
-    """Live views of the batch's derived fields, and the quantities that observation and task need of them.
+    """Live views of the batch's derived fields, `bodies`, as the compiled passes take them.
 
     The parts are one kinematic tree, so MuJoCo keeps them, and their one collider each, in one run of ids: every
-    quantity is a slice, not a copy. Each collider is of uniform density, so its centre is its part's centre of mass.
+    field is a slice, not a copy. Each collider is of uniform density, so its centre is its part's centre of mass.
     """
 
     def __init__(self, batch: Batch):
         model = batch.model
         first = model.body("hips").id
-        self._parts = slice(first, first + len(PART_ORDER))
-        self.names = tuple(model.body(i).name for i in range(self._parts.start, self._parts.stop))
-        self.turning: tuple[int, ...] = tuple(
-            i for i, name in enumerate(self.names) if name != "hips" and name not in WELDED
-        )
-        self._parent = model.body_parentid[self._parts] - first
-        self._hips, self._head = 0, self.names.index("head")
+        parts = slice(first, first + len(PART_ORDER))
+        self.names = tuple(model.body(i).name for i in range(parts.start, parts.stop))
         geoms = slice(model.geom("hips").id, model.geom("hips").id + len(PART_ORDER))
-        self._xpos = batch.bind("xpos")[:, self._parts]
-        self._xquat = batch.bind("xquat")[:, self._parts]
-        self._cvel = batch.bind("cvel")[:, self._parts]
-        self._centre_of_mass = batch.bind("subtree_com")[:, first]
-        self._centre = batch.bind("geom_xpos")[:, geoms]
-        self._collider_axes = batch.bind("geom_xmat")[:, geoms]
-        self._extent, self._radius = _extents(model, range(geoms.start, geoms.stop))
-
-    def hips_position(self, rows: Rows = ALL) -> Float[np.ndarray, "3 n"]:
-        """Origin of the hips in the world, m."""
-        return self._xpos[rows, self._hips].T
-
-    def hips_forward(self, rows: Rows = ALL) -> Float[np.ndarray, "3 n"]:
-        """The way the hips face, in the world."""
-        return _own_z(self._xquat[rows, self._hips].T)
-
-    def head_forward(self, rows: Rows = ALL) -> Float[np.ndarray, "3 n"]:
-        """The way the head faces, in the world."""
-        return _own_z(self._xquat[rows, self._head].T)
-
-    def positions(self, rows: Rows = ALL) -> Float[np.ndarray, "3 n P"]:
-        """Origins of the parts in the world, m."""
-        return _components_first(self._xpos[rows])
-
-    def motion(self, rows: Rows = ALL) -> tuple[Float[np.ndarray, "3 n P"], Float[np.ndarray, "3 n P"]]:
-        """Velocities of the parts' centres of mass, m/s, and their angular velocities, rad/s, in world axes.
-
-        MuJoCo gives each part's spatial velocity at the whole walker's centre of mass c: v = v_c + ω × (x - c).
-        """
-        spatial = _components_first(self._cvel[rows])
-        spin, velocity = spatial[:3], spatial[3:]
-        arm = _components_first(self._centre[rows] - self._centre_of_mass[rows, None])
-        velocity += cross(spin, arm)
-        return velocity, spin
-
-    def mean_velocity(self, rows: Rows = ALL) -> Float[np.ndarray, "3 n"]:
-        """Plain mean of the 16 parts' velocities (not weighted by mass), world axes, m/s."""
-        return self.motion(rows)[0].mean(axis=-1)
-
-    def local_rotations(self, rows: Rows = ALL) -> Float[np.ndarray, "4 n 13"]:
-        """Rotations (x, y, z, w), w ≥ 0, of the turning parts relative to their parents."""
-        quaternions = _components_first(self._xquat[rows])
-        turning = list(self.turning)
-        child, parent = quaternions[:, :, turning], quaternions[:, :, self._parent[turning]]
-        # conj(p) · c with p = (pw, pv), c = (cw, cv): w = pw·cw + pv·cv, v = pw·cv - cw·pv - pv × cv
-        pw, pv, cw, cv = parent[0], parent[1:], child[0], child[1:]
-        rotation = np.empty_like(child)
-        rotation[3] = pw * cw + (pv * cv).sum(axis=0)
-        rotation[:3] = pw * cv - cw * pv - cross(pv, cv)
-        rotation *= np.where(rotation[3] < 0, -1.0, 1.0)
-        return rotation
-
-    def clearances(self, rows: Rows = ALL) -> Float[np.ndarray, "n P"]:
-        """Heights of the parts' lowest points above the ground, m; negative where one sinks in."""
-        up = np.abs(
-            _components_first(self._collider_axes[rows, :, 6:])
-        )  # the world's z in each collider's axes
-        reach = up[0] * self._extent[:, 0] + up[1] * self._extent[:, 1] + up[2] * self._extent[:, 2]
-        return self._centre[rows, :, 2] - reach - self._radius
+        extent, radius = _extents(model, range(geoms.start, geoms.stop))
+        self.bodies = Bodies(
+            position=batch.bind("xpos")[:, parts],
+            quaternion=batch.bind("xquat")[:, parts],
+            spatial=batch.bind("cvel")[:, parts],
+            centre_of_mass=batch.bind("subtree_com")[:, first],
+            centre=batch.bind("geom_xpos")[:, geoms],
+            axes=batch.bind("geom_xmat")[:, geoms],
+            extent=extent,
+            radius=radius,
+            parent=model.body_parentid[parts].astype(np.int64) - first,
+            hips=self.names.index("hips"),
+            head=self.names.index("head"),
+            must_not_touch=np.array([part not in MAY_TOUCH_GROUND for part in self.names]),
+        )
 
     def near_box(
         self, rows: Int[np.ndarray, "n"], centre: Float[np.ndarray, "n 3"], half: float
     ) -> Bool[np.ndarray, "n"]:
         """Whether any collider touches the upright box of half edge `half`: five points along each are looked at."""
-        axes = self._collider_axes[rows].reshape(len(rows), -1, 3, 3)
-        longest = self._extent.argmax(axis=-1)
+        bodies = self.bodies
+        axes = bodies.axes[rows].reshape(len(rows), -1, 3, 3)
+        longest = bodies.extent.argmax(axis=-1)
         axis = np.take_along_axis(axes, longest[None, :, None, None], axis=3)[..., 0]
-        along = axis * self._extent.max(axis=-1)[:, None]
-        thickness = np.maximum(self._radius, np.sort(self._extent, axis=-1)[:, 1])
+        along = axis * bodies.extent.max(axis=-1)[:, None]
+        thickness = np.maximum(bodies.radius, np.sort(bodies.extent, axis=-1)[:, 1])
         steps = np.linspace(-1.0, 1.0, 5)
-        points = self._centre[rows][:, :, None] + steps[:, None] * along[:, :, None]
+        points = bodies.centre[rows][:, :, None] + steps[:, None] * along[:, :, None]
         outside = np.maximum(np.abs(points - centre[:, None, None]) - half, 0.0)
         return (np.square(outside).sum(axis=-1) <= np.square(thickness)[:, None]).any(axis=(1, 2))
-
-
-def heading(offset: Float[np.ndarray, "3 n"]) -> Float[np.ndarray, "2 n"]:
-    """Unit direction along the ground of `offset`; the world's forward where it has none."""
-    flat = offset[:2]
-    length = np.hypot(flat[0], flat[1])
-    forward = flat / np.maximum(length, 1e-9)
-    forward[0, length <= 1e-9] = 1.0
-    return forward
-
-
-def in_cube(v: Float[np.ndarray, "3 *m"], forward: Float[np.ndarray, "2 *m"]) -> Float[np.ndarray, "3 *m"]:
-    """World vectors in the axes of upright frames that face `forward`: Unity's (right, up, forward)."""
-    fx, fy = forward
-    out = np.empty(np.broadcast_shapes(v.shape, (3, *fx.shape)))
-    out[0] = fx * v[1] - fy * v[0]
-    out[1] = v[2]
-    out[2] = fx * v[0] + fy * v[1]
-    return out
-
-
-def to_unity(v: Float[np.ndarray, "3 *n"]) -> Float[np.ndarray, "3 *n"]:
-    """World vectors (x, y, z) in Unity's world axes: (y, z, x)."""
-    return v[[1, 2, 0]]
-
-
-def shortest_arc(a: Float[np.ndarray, "3 n"], b: Float[np.ndarray, "3 n"]) -> Float[np.ndarray, "4 n"]:
-    """Quaternion (x, y, z, w) of the shortest rotation that turns unit vector a onto unit vector b.
-
-    q = (a × b, 1 + a·b), normalised; half a turn about Unity's up where a = -b leaves the axis open.
-    """
-    q = np.concatenate([cross(a, b), 1.0 + (a * b).sum(axis=0, keepdims=True)])
-    length = np.sqrt(np.square(q).sum(axis=0))
-    return np.where(length > 1e-6, q / np.maximum(length, 1e-6), np.array([[0.0], [1.0], [0.0], [0.0]]))
-
-
-def cross(a: Float[np.ndarray, "3 *n"], b: Float[np.ndarray, "3 *n"]) -> Float[np.ndarray, "3 *n"]:
-    """a × b over the first axis."""
-    out = np.empty_like(a)
-    out[0] = a[1] * b[2] - a[2] * b[1]
-    out[1] = a[2] * b[0] - a[0] * b[2]
-    out[2] = a[0] * b[1] - a[1] * b[0]
-    return out
-
-
-def _components_first(v: Float[np.ndarray, "n P c"]) -> Float[np.ndarray, "c n P"]:
-    return np.ascontiguousarray(v.transpose(2, 0, 1))
-
-
-def _own_z(q: Float[np.ndarray, "4 n"]) -> Float[np.ndarray, "3 n"]:
-    """Third column of the rotation matrix of quaternions (w, x, y, z)."""
-    w, x, y, z = q
-    return np.stack([2 * (x * z + w * y), 2 * (y * z - w * x), 1 - 2 * (x * x + y * y)])
 
 
 def _extents(model: mujoco.MjModel, geoms: range) -> tuple[Float[np.ndarray, "P 3"], Float[np.ndarray, "P"]]:

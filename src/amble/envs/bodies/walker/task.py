@@ -1,6 +1,6 @@
 """The Walker's reward, falls and targets: walk at the target speed toward the target, looking at it.
 
-Axes: B or n environments.
+Axes: n environments. The reward's parts are compiled, for one Walker each.
 """
 
 from __future__ import annotations
@@ -8,30 +8,28 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
+from amble.native.compiled import kernel
 
-def match_velocity(
-    velocity: Float[np.ndarray, "3 B"], goal: Float[np.ndarray, "3 B"], goal_speed: Float[np.ndarray, "B"]
-) -> Float[np.ndarray, "B"]:
+
+@kernel
+def match_velocity(distance, goal_speed):
     """(1 - (d/v*)²)², d = clamp(|v - goal|, 0, v*): 1 at the goal velocity, 0 from v* away on.
 
     Args:
-        velocity: mean velocity of the parts, m/s.
-        goal: goal velocity, m/s.
+        distance: of the parts' mean velocity from the goal velocity, m/s.
         goal_speed: v*, the goal velocity's magnitude, m/s.
     """
-    distance = np.sqrt(np.square(velocity - goal).sum(axis=0))
-    return np.square(1.0 - np.square(np.minimum(distance / goal_speed, 1.0)))
+    return (1.0 - min(distance / goal_speed, 1.0) ** 2) ** 2
 
 
-def look_at_target(
-    head_forward: Float[np.ndarray, "3 B"], goal_forward: Float[np.ndarray, "2 B"]
-) -> Float[np.ndarray, "B"]:
+@kernel
+def look_at_target(head_x, head_y, goal_x, goal_y):
     """(head·goal + 1)/2: 1 looking straight at the target, 0 looking away.
 
     Release 21 drops the head's vertical part first, without normalising again. The goal direction is level, so
     that part never counted, and both releases give the same number.
     """
-    return ((head_forward[:2] * goal_forward).sum(axis=0) + 1.0) / 2.0
+    return (head_x * goal_x + head_y * goal_y + 1.0) / 2.0
 
 
 def draw_targets(
