@@ -18,6 +18,11 @@ from learner_helpers import ACTIVATIONS, HEADS, a_learner, fused
 T, B = 6, 5
 
 
+def acting_of(ppo: PPO) -> FusedActing:
+    learner = fused(ppo)
+    return FusedActing(ppo.policy, learner.flat, learner.nets)
+
+
 def decisions(
     ppo: PPO, acting: FusedActing | None, raw: torch.Tensor, noise: torch.Tensor
 ) -> tuple[Any, ...]:
@@ -49,7 +54,7 @@ def test_the_same_decisions(head: str, activation: str, normalise: bool) -> None
         ppo.policy.normaliser.update(raw[:2] / 4)
     noise = ppo.policy.head.noise((T, B), rng(51))
     expected = decisions(ppo, None, raw, noise)
-    found = decisions(ppo, FusedActing(fused(ppo)), raw, noise)
+    found = decisions(ppo, acting_of(ppo), raw, noise)
     for a, b in zip(found, expected, strict=True):
         torch.testing.assert_close(a, b, rtol=1e-5, atol=2e-6)
 
@@ -88,7 +93,7 @@ def test_a_collected_rollout(env_id: str) -> None:
 
 def test_a_restored_policy_acts_by_what_was_restored() -> None:
     ppo, other = a_learner(), a_learner(seed=20)
-    acting = FusedActing(fused(ppo))
+    acting = acting_of(ppo)
     raw, noise = torch.randn(T, B, 3, generator=rng(50)), ppo.policy.head.noise((T, B), rng(51))
     decisions(ppo, acting, raw, noise)
     ppo.policy.load_state_dict(other.policy.state_dict())

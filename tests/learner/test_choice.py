@@ -12,18 +12,30 @@ import pytest
 import torch
 from gymnasium import spaces
 
+from amble.algorithms.a2c import A2C
 from amble.algorithms.algorithm import Algorithm
+from amble.algorithms.pg import PG
 from amble.algorithms.ppo import PPO
-from amble.config import RunConfig, run_from_env
+from amble.config import A3CHyperparameters, RunConfig, run_from_env
 from amble.errors import AmbleError, UsageError
 from amble.learner.choice import Choice, choose, not_served
 from amble.learner.fused.acting import FusedActing
 from amble.learner.fused.epochs import FusedEpochs
+from amble.learner.fused.steps import FusedA2CStep, FusedFit, FusedPGStep
 from amble.training.run import make_trainer, train
-from factories import POLICIES, a_a2c, a_pg, a_ppo, a_trpo
+from factories import POLICIES, a_a2c, a_pg, a_ppo, a_trpo, rollout_of
 
 CPU = torch.device("cpu")
 IMAGE = spaces.Box(0, 255, (36, 36, 3), np.uint8)
+
+
+def a_a3c() -> A2C:
+    """What a run of a3c has in its main process."""
+    a2c = a_a2c()
+    a2c.settings = A3CHyperparameters.model_validate(a2c.settings.model_dump())
+    return a2c
+
+
 REFUSED: dict[str, tuple[Any, str]] = {
     "beta": (lambda: a_ppo(**POLICIES["beta"]), "does not know the policy's BetaHead"),
     "masked": (lambda: a_ppo(**POLICIES["masked"]), "takes plain vectors, and the observation holds"),
@@ -36,14 +48,22 @@ REFUSED: dict[str, tuple[Any, str]] = {
         lambda: a_ppo(observation_space=spaces.Discrete(4)),
         "plain vectors, and the observation holds",
     ),
-    "a2c": (a_a2c, "the steps of trainer ppo only, not A2C's"),
-    "pg": (a_pg, "the steps of trainer ppo only, not PG's"),
-    "trpo": (a_trpo, "the steps of trainer ppo only, not TRPO's"),
+    "a2c with a memory": (lambda: a_a2c(**POLICIES["memory"]), "has no memory, and the networks do"),
+    "pg with a mask": (lambda: a_pg(**POLICIES["masked"]), "takes plain vectors, and the observation holds"),
+    "a3c": (a_a3c, "shares no parameters between processes, and trainer a3c's workers do"),
+    "trpo": (a_trpo, "the steps of trainers ppo, a2c and pg, not TRPO's"),
 }
 
 
 def is_fused(algorithm: Algorithm) -> bool:
-    return isinstance(algorithm, PPO) and isinstance(algorithm.epoch, FusedEpochs)
+    match algorithm:
+        case PPO():
+            return isinstance(algorithm.epoch, FusedEpochs)
+        case A2C():
+            return isinstance(algorithm.step, FusedA2CStep)
+        case PG():
+            return isinstance(algorithm.step, FusedPGStep) and isinstance(algorithm.fit, FusedFit)
+    return False
 
 
 @pytest.mark.parametrize("kind", [kind for kind in POLICIES if kind not in REFUSED])
@@ -54,6 +74,14 @@ def test_served(kind: str, wanted: Any) -> None:
     assert chosen.words == "fused learner"
     assert isinstance(chosen.acting, FusedActing)
     assert is_fused(ppo)
+
+
+@pytest.mark.parametrize("make", [a_a2c, a_pg, lambda: a_pg("q"), lambda: a_pg("total_return")])
+def test_other_trainers_are_served(make: Any) -> None:
+    algorithm = make()
+    assert isinstance(choose(algorithm, "fused", CPU).acting, FusedActing)
+    assert is_fused(algorithm)
+    assert np.isfinite(algorithm.update(rollout_of(algorithm), 0)["policy_loss"])
 
 
 @pytest.mark.parametrize("kind", REFUSED)

@@ -40,6 +40,15 @@ class TestRunningMoments:
         for name, value in clean.state_dict().items():
             assert torch.equal(spoilt.state_dict()[name], value)
 
+    def test_more_samples_than_are_taken_together(self) -> None:
+        """1, …, 10 000 with a NaN in between: mean (n + 1)/2, variance (n² - 1)/12."""
+        x = torch.arange(1, 10_001, dtype=torch.float32)[:, None]
+        moments = RunningMoments(1)
+        moments.update(torch.cat([x[:5000], torch.tensor([[float("nan")]]), x[5000:]]))
+        assert float(moments.count) == 10_000
+        assert float(moments.mean) == pytest.approx(5000.5, rel=1e-12)
+        assert float(moments.variance) == pytest.approx((10_000**2 - 1) / 12, rel=1e-12)
+
     def test_a_huge_number_stays_finite(self) -> None:
         moments = RunningMoments(1)
         moments.update(torch.tensor([[1e38], [-1e38]]))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from amble.algorithms.algorithm import Algorithm, Figures, Problem, beta_at, rate_at
+from amble.algorithms.algorithm import Algorithm, Figures, GradientStep, Problem, beta_at, rate_at
 from amble.algorithms.diagnostics import ImportanceDiagnostics
 from amble.algorithms.optimiser import Optimiser
 from amble.algorithms.rollout import Rollout, Samples, horizon_ends, known
@@ -22,7 +22,11 @@ from amble.nets.critics import Critic
 
 
 class A2C(Algorithm):
-    """Actor and critic step together, each rollout is used once."""
+    """Actor and critic step together, each rollout is used once.
+
+    Attributes:
+        step: takes the gradient step; torch's unless another is put here.
+    """
 
     def __init__(
         self,
@@ -41,6 +45,7 @@ class A2C(Algorithm):
             max_grad_norm=settings.max_grad_norm,
         )
         self.optimisers = {"": self.optimiser}
+        self.step: GradientStep = self._torch_step
 
     def update(self, rollout: Rollout, env_steps: int) -> Figures:
         """Improve policy and critic by one rollout; see `Algorithm.update`."""
@@ -48,13 +53,9 @@ class A2C(Algorithm):
         beta = beta_at(env_steps, self.settings, self.problem)
         samples, figures = self.samples(rollout)
         diagnostics = ImportanceDiagnostics(self.policy, samples)
-        loss, losses = self.loss(samples, beta)
-        norm, stepped = self.optimiser.step(loss)
         return {
-            **losses,
+            **self.step(samples, beta),
             **figures,
-            "grad_norm": norm,
-            "skipped_steps": float(not stepped),
             "learning_rate": self.optimiser.learning_rate,
             "beta": beta,
             **diagnostics.figures(),
@@ -86,6 +87,12 @@ class A2C(Algorithm):
             "value_mean": float(value.mean()),
         }
         return rollout.as_samples(advantage, self.critic.to_units(value_target)), figures
+
+    def _torch_step(self, samples: Samples, beta: float) -> dict[str, float]:
+        """`GradientStep` by torch, for any network on any device."""
+        loss, losses = self.loss(samples, beta)
+        norm, stepped = self.optimiser.step(loss)
+        return {**losses, "grad_norm": norm, "skipped_steps": float(not stepped)}
 
     def loss(self, samples: Samples, beta: float) -> tuple[Tensor, dict[str, float]]:
         """E23: L = L_π + c_v L_v - β H, with L_π = -mean(log π(a|s) A)."""

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from amble.algorithms.optimiser import Optimiser
-from amble.algorithms.rollout import Rollout
+from amble.algorithms.rollout import Rollout, Samples
 from amble.config import GradientHyperparameters, Hyperparameters
 from amble.maths.schedules import scheduled
 from amble.nets.actor_critic import Policy
@@ -34,6 +35,23 @@ class Problem:
     """Factor on the reward."""
     time_horizon: int = 2**31
     """Decisions after which a trajectory is cut and goes on from V."""
+
+
+class GradientStep(Protocol):
+    """The one gradient step that a rollout is good for; `amble.learner` has another way of carrying it out."""
+
+    def __call__(self, samples: Samples, beta: float) -> dict[str, float]:
+        """A step down the algorithm's loss.
+
+        Args:
+            samples: the rollout.
+            beta: β of the entropy.
+
+        Returns:
+            The losses, `entropy`, `grad_norm`, and `skipped_steps`: 1 where the step was left out because loss or
+            gradient was not finite, else 0.
+        """
+        ...
 
 
 class Algorithm(ABC):

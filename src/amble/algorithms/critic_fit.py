@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from jaxtyping import Float
@@ -11,6 +12,23 @@ from torch import Tensor
 from amble.algorithms.optimiser import Optimiser
 from amble.algorithms.rollout import Samples, known, minibatches
 from amble.maths.surrogates import value_loss
+
+
+class Fit(Protocol):
+    """`fit`, or another way of carrying it out."""
+
+    def __call__(
+        self,
+        predicted: Callable[[Samples], Float[Tensor, "N *L"]],
+        samples: Samples,
+        optimiser: Optimiser,
+        rng: torch.Generator,
+        *,
+        epochs: int,
+        batch_size: int,
+    ) -> tuple[float, int]:
+        """See `fit`."""
+        ...
 
 
 def fit(

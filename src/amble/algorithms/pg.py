@@ -12,8 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from amble.algorithms.algorithm import Algorithm, Figures, Problem, beta_at, rate_at
-from amble.algorithms.critic_fit import fit
+from amble.algorithms.algorithm import Algorithm, Figures, GradientStep, Problem, beta_at, rate_at
+from amble.algorithms.critic_fit import Fit, fit
 from amble.algorithms.diagnostics import ImportanceDiagnostics
 from amble.algorithms.optimiser import Optimiser
 from amble.algorithms.rollout import Rollout, Samples, horizon_ends
@@ -47,7 +47,12 @@ class _Judged:
 
 
 class PG(Algorithm):
-    """One step up the gradient a rollout, weighted by what the estimator says of each decision."""
+    """One step up the gradient a rollout, weighted by what the estimator says of each decision.
+
+    Attributes:
+        step: takes the policy's gradient step; torch's unless another is put here.
+        fit: takes the critics' gradient steps, likewise.
+    """
 
     def __init__(
         self,
@@ -71,6 +76,8 @@ class PG(Algorithm):
             )
             for name, network in self.networks.items()
         }
+        self.step: GradientStep = self._torch_step
+        self.fit: Fit = fit
 
     def update(self, rollout: Rollout, env_steps: int) -> Figures:
         """Improve the policy by one step, then fit the critics; see `Algorithm.update`."""
@@ -85,17 +92,8 @@ class PG(Algorithm):
         samples = rollout.as_samples(weight)
         diagnostics = ImportanceDiagnostics(self.policy, samples)
 
-        head = self.policy.head
-        output = self.policy(samples.observation, samples.policy_memory)
-        policy_loss = policy_gradient_loss(head.log_probs(output, samples.action).sum(-1), samples.advantage)
-        entropy = head.entropies(output).sum(-1).mean()
-        norm, stepped = optimiser.step(policy_loss - beta * entropy)
-
         figures: Figures = {
-            "policy_loss": float(policy_loss.detach()),
-            "entropy": float(entropy.detach()),
-            "grad_norm": norm,
-            "skipped_steps": float(not stepped),
+            **self.step(samples, beta),
             "learning_rate": optimiser.learning_rate,
             "beta": beta,
             **diagnostics.figures(),
@@ -109,6 +107,20 @@ class PG(Algorithm):
     def describe(self) -> str:
         """In a few words, what becomes of a rollout."""
         return f"estimator {self.settings.estimator}, one step a rollout"
+
+    def _torch_step(self, samples: Samples, beta: float) -> dict[str, float]:
+        """`GradientStep` by torch: down L_π - β H, with L_π = -mean(log π(a|s) Φ)."""
+        head = self.policy.head
+        output = self.policy(samples.observation, samples.policy_memory)
+        policy_loss = policy_gradient_loss(head.log_probs(output, samples.action).sum(-1), samples.advantage)
+        entropy = head.entropies(output).sum(-1).mean()
+        norm, stepped = self.optimisers["policy"].step(policy_loss - beta * entropy)
+        return {
+            "policy_loss": float(policy_loss.detach()),
+            "entropy": float(entropy.detach()),
+            "grad_norm": norm,
+            "skipped_steps": float(not stepped),
+        }
 
     def _judge(self, rollout: Rollout) -> _Judged:
         """What the critics say of a rollout, what they learn from it, and Φ of the estimator."""
@@ -152,7 +164,7 @@ class PG(Algorithm):
         s = self.settings
         critic.take_in(judged.value_target)
         samples.value_target = rollout.samples(critic.to_units(judged.value_target))
-        loss, skipped = fit(
+        loss, skipped = self.fit(
             lambda batch: critic(batch.observation, batch.critic_memory),
             samples,
             self.optimisers["critic"],
@@ -173,7 +185,7 @@ class PG(Algorithm):
         s = self.settings
         q_critic.take_in(judged.q_target)
         samples.value_target = rollout.samples(q_critic.to_units(judged.q_target))
-        loss, skipped = fit(
+        loss, skipped = self.fit(
             lambda batch: q_critic(batch.observation, batch.action),
             samples,
             self.optimisers["q_critic"],

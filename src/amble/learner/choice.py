@@ -9,11 +9,14 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from amble.algorithms.a2c import A2C
 from amble.algorithms.algorithm import Algorithm
+from amble.algorithms.pg import PG
 from amble.algorithms.ppo import PPO
 from amble.algorithms.rollout import Rollout
-from amble.config import LearnerName
+from amble.config import A3CHyperparameters, LearnerName
 from amble.errors import UsageError
+from amble.nets.actor_critic import Policy
 from amble.nets.distributions import (
     BernoulliHead,
     CategoricalHead,
@@ -73,23 +76,37 @@ def choose(algorithm: Algorithm, wanted: LearnerName, device: torch.device) -> C
                 "one that can."
             )
         return Choice(f"torch learner ({reason})")
-    if not isinstance(algorithm, PPO):
-        raise TypeError(f"{type(algorithm).__name__} is said to be served, but has no epochs")
     # Half a second of numba: only for runs that learn by it.
     from amble.learner.fused.acting import FusedActing
     from amble.learner.fused.epochs import FusedEpochs
+    from amble.learner.fused.steps import FusedA2CStep, FusedFit, FusedPGStep
 
-    algorithm.epoch = epochs = FusedEpochs(algorithm)
-    return Choice("fused learner", FusedActing(epochs))
+    match algorithm:
+        case PPO():
+            algorithm.epoch = fused = FusedEpochs(algorithm)
+        case A2C():
+            algorithm.step = fused = FusedA2CStep(algorithm)
+        case PG():
+            algorithm.step = fused = FusedPGStep(algorithm)
+            algorithm.fit = FusedFit(algorithm)
+        case _:
+            raise TypeError(f"{type(algorithm).__name__} is said to be served, but nothing serves it")
+    return Choice("fused learner", FusedActing(algorithm.policy, fused.flat, fused.nets))
 
 
 def not_served(algorithm: Algorithm, device: torch.device) -> str | None:
     """Why the fused learner cannot take this algorithm's steps; None if it can."""
-    policy, kind = algorithm.policy, type(algorithm).__name__
-    if not isinstance(algorithm, PPO):
-        return f"the fused learner takes the steps of trainer ppo only, not {kind}'s"
+    if not isinstance(algorithm, PPO | A2C | PG):
+        kind = type(algorithm).__name__
+        return f"the fused learner takes the steps of trainers ppo, a2c and pg, not {kind}'s"
+    if isinstance(algorithm.settings, A3CHyperparameters):
+        return "the fused learner shares no parameters between processes, and trainer a3c's workers do"
     if device.type != "cpu":
         return f"the fused learner runs on the cpu, and the device is {device}"
+    return _policy_not_served(algorithm.policy)
+
+
+def _policy_not_served(policy: Policy) -> str | None:
     if policy.memory_size:
         return "the fused learner has no memory, and the networks do"
     if policy.encoder is not None:

@@ -10,6 +10,8 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from amble.maths.returns import reward_to_go
+
 
 def td_error(
     reward: Float[Tensor, "T B"],
@@ -38,6 +40,7 @@ def gae(
 ) -> Float[Tensor, "T B"]:
     """E16: A_t = Σ_l (γλ)^l δ_{t+l}, backwards as A_t = δ_t + γλ A_{t+1}, stopping at every episode's end.
 
+    It is the reward-to-go (E11) of δ, discounted by γλ.
     λ = 0 is the TD error (E15), λ = 1 the reward-to-go less the value (E12, bootstrapped where it was cut).
     Source: Schulman et al. 2016, arXiv:1506.02438, equation 16.
 
@@ -51,10 +54,4 @@ def gae(
         lam: λ.
     """
     delta = td_error(reward, value, next_value, terminated, gamma)
-    done = terminated | truncated
-    advantage = torch.zeros_like(reward)
-    advantage_tp1 = torch.zeros_like(reward[0])
-    for t in reversed(range(len(reward))):
-        advantage_tp1 = delta[t] + gamma * lam * torch.where(done[t], 0.0, advantage_tp1)
-        advantage[t] = advantage_tp1
-    return advantage
+    return reward_to_go(delta, terminated | truncated, gamma * lam)

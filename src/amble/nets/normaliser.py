@@ -8,6 +8,9 @@ from torch import Tensor, nn
 
 from amble.maths.statistics import merge_moments
 
+_ROWS = 4096
+"""Samples whose moments are taken together."""
+
 
 class RunningMoments(nn.Module):
     """Count, mean and variance of every sample ever given, kept in float64 with the parameters."""
@@ -41,13 +44,20 @@ def sample_moments(
     x: Float[Tensor, "*n F"],
 ) -> tuple[float, Float[Tensor, "F"], Float[Tensor, "F"]] | None:
     """Count, mean and variance of the samples whose numbers are all finite; None where there are none."""
-    flat = x.reshape(-1, x.shape[-1]).double()
-    finite = torch.isfinite(flat).all(dim=1)
-    if not finite.all():
-        flat = flat[finite]
-    if len(flat) == 0:
-        return None
-    return float(len(flat)), flat.mean(dim=0), flat.var(dim=0, correction=0)
+    total = None
+    # A few megabytes at a time: in float64 a whole rollout of a large observation leaves every cache.
+    for rows in x.reshape(-1, x.shape[-1]).split(_ROWS):
+        moments = _moments(rows.double())
+        if not torch.isfinite(moments[2]).all():
+            moments = _moments(rows[torch.isfinite(rows).all(dim=1)].double())
+        if moments[0]:
+            total = moments if total is None else merge_moments(*total, *moments)
+    return total
+
+
+def _moments(x: Float[Tensor, "n F"]) -> tuple[float, Float[Tensor, "F"], Float[Tensor, "F"]]:
+    mean = x.mean(dim=0)
+    return float(len(x)), mean, (x - mean).square_().mean(dim=0)
 
 
 class Normaliser(RunningMoments):

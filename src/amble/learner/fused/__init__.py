@@ -1,17 +1,22 @@
-"""PPO's minibatch loop compiled: forward, loss, backward, gradient clip and Adam over one flat float32 vector.
+"""Gradient steps compiled: forward, loss, backward, gradient clip and Adam over one flat float32 vector.
 
 Torch spends most of a small network's minibatch on starting a few hundred operations; here nothing is started.
 `docs/performance.md` has the figures. From the outside in:
 
 | file | what |
 |---|---|
-| `epochs.py` | what PPO calls for an epoch: hands torch's tensors over, takes the figures back |
-| `layout.py` | torch's parameters and Adam's moments as views of flat vectors |
-| `epoch.py` | the compiled loop over minibatches |
+| `epochs.py`, `steps.py` | what PPO calls for an epoch, A2C and PG for a step, PG to fit its critics |
+| `acting.py` | what the collector calls for a decision |
+| `handover.py`, `layout.py`, `arrays.py` | torch's samples, parameters and Adam's moments as flat arrays, not copied |
+| `epoch.py`, `policy_gradient.py`, `fit.py`, `act.py` | compiled: an epoch, a step, a critic's fit, a decision |
+| `gradient.py` | what the losses have in common |
 | `network.py`, `activations.py` | forward and backward of the layers |
 | `losses.py`, `heads.py` | the equations of `amble.maths` with their derivatives, each a small function |
 | `adam.py` | the gradient's norm and the step |
-| `compiled.py`, `blas.py` | how all of it is compiled, and how many threads a matrix product gets |
+| `parts.py`, `team.py`, `blas.py` | large minibatches shared among threads, and how many a matrix product gets |
 
-Only `epochs.py` is imported from outside of this folder, and only once a run has chosen it: numba takes half a second.
+How all of it is compiled is `amble.native.compiled`'s.
+
+Only `epochs.py`, `steps.py` and `acting.py` are imported from outside of this folder, and only once a run has chosen
+it: numba takes half a second.
 """

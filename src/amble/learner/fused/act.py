@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from amble.learner.fused import heads
-from amble.learner.fused.epoch import Networks
+from amble.learner.fused.arrays import Networks
 from amble.learner.fused.network import forward
 from amble.native.compiled import entry, fingerprint, kernel
 

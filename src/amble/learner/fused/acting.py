@@ -11,15 +11,17 @@ from torch import Tensor
 
 from amble.algorithms.rollout import Rollout
 from amble.learner.fused.act import Buffers, Room, Scale, act
+from amble.learner.fused.arrays import Networks
 from amble.learner.fused.blas import blas_threads
-from amble.learner.fused.epochs import FusedEpochs
+from amble.learner.fused.layout import FlatParameters
+from amble.nets.actor_critic import Policy
 
 
 class FusedActing:
-    """The policy of a PPO that learns by `FusedEpochs`, acting on the same flat parameters."""
+    """A policy that learns by the fused learner, acting on the same flat parameters."""
 
-    def __init__(self, epochs: FusedEpochs):
-        self.epochs = epochs
+    def __init__(self, policy: Policy, flat: FlatParameters, nets: Networks):
+        self.policy, self.flat, self.nets = policy, flat, nets
         self._buffers: tuple[np.ndarray, ...] = ()
         self._scale: tuple[np.ndarray | float, ...] = ()
         self._room: tuple[np.ndarray, ...] = ()
@@ -30,7 +32,7 @@ class FusedActing:
 
     def begin(self, raw: Float[Tensor, "T B O"], noise: Float[Tensor, "T B noise"], data: Rollout) -> None:
         """A rollout begins: `raw` will hold its observations, `data` is written."""
-        self.epochs.flat.adopt()
+        self.flat.adopt()
         action = data.action if data.action.ndim == 3 else data.action[..., None]
         continuous = action.is_floating_point()
         buffers = Buffers(
@@ -44,7 +46,7 @@ class FusedActing:
         self._buffers = tuple(buffers)
         self._scale = tuple(self._moments(raw.shape[-1]))
         rows, dimensions = data.log_prob.shape[1:]
-        nets = self.epochs.nets
+        nets = self.nets
         width = max(1, int(nets.actor[:-1, 1].sum()))
         self._room = tuple(
             Room(
@@ -57,10 +59,10 @@ class FusedActing:
 
     def act(self, t: int) -> None:
         """Decision t: its normalised observation, its actions and their log-probabilities, into the rollout."""
-        act(t, self._buffers, tuple(self.epochs.nets), self.epochs.flat.theta, self._scale, self._room)
+        act(t, self._buffers, tuple(self.nets), self.flat.theta, self._scale, self._room)
 
     def _moments(self, size: int) -> Scale:
-        normaliser = self.epochs.ppo.policy.normaliser
+        normaliser = self.policy.normaliser
         if normaliser is None:
             return Scale(np.zeros(size, np.float32), np.ones(size, np.float32), float("inf"))
         std = torch.sqrt(normaliser.variance.clamp(min=1e-8))

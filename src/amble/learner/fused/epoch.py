@@ -1,6 +1,6 @@
-"""One pass over the rollout, a gradient step a minibatch, without returning to Python in between.
+"""PPO: one pass over the rollout, a gradient step a minibatch, without returning to Python in between.
 
-Axes: N samples, O observation, D action dimensions, P₀ outputs of the actor, P parameters, M minibatches.
+Axes: N samples, M minibatches, and those of `arrays.py`.
 """
 
 from __future__ import annotations
@@ -10,9 +10,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from amble.learner.fused import heads, losses
-from amble.learner.fused.adam import adam, norm
-from amble.learner.fused.network import backward, forward
+from amble.learner.fused import losses
+from amble.learner.fused.arrays import Data, Learned, Memory, Networks, Step
+from amble.learner.fused.gradient import (
+    actor_backward,
+    actor_divergence,
+    actor_forward,
+    critic_backward,
+    critic_forward,
+    descend,
+    take_rows,
+)
 from amble.native.compiled import entry, fingerprint, kernel
 
 FIGURES = (
@@ -26,77 +34,6 @@ FIGURES = (
     "skipped_steps",
 )
 """What is told of each minibatch, in the order of the columns."""
-_LARGEST = float(np.finfo(np.float32).max)
-
-
-class Data(NamedTuple):
-    """A rollout, or one minibatch of it; n rows."""
-
-    observation: np.ndarray
-    """(n, O)"""
-    numbers: np.ndarray
-    """(n, D) actions of a continuous head, else of no rows."""
-    choices: np.ndarray
-    """(n, D) actions of a discrete head, else of no rows."""
-    log_prob: np.ndarray
-    """(n, D) when they were drawn."""
-    advantage: np.ndarray
-    """(n,)"""
-    value_target: np.ndarray
-    """(n,)"""
-    value_old: np.ndarray
-    """(n,)"""
-    distribution_old: np.ndarray
-    """(n, P) for the objective kl_penalty, else of no rows."""
-
-
-class Networks(NamedTuple):
-    """What is computed, and where its parameters are in the flat vector; see `network.py`."""
-
-    actor: np.ndarray
-    """(layers, 5)"""
-    critic: np.ndarray
-    """(layers, 5)"""
-    activation: int
-    head: int
-    branches: np.ndarray
-    """(D + 1,) of a categorical head."""
-    log_std: int
-    """Where a Gaussian head's log σ begin."""
-
-
-class Learned(NamedTuple):
-    """The flat vectors; see `FlatParameters`."""
-
-    theta: np.ndarray
-    """(P,) as are the next three."""
-    gradient: np.ndarray
-    first: np.ndarray
-    second: np.ndarray
-    starts: np.ndarray
-    """(parameters + 1,)"""
-    steps: np.ndarray
-    """(parameters,)"""
-
-
-class Memory(NamedTuple):
-    """Room for a minibatch of n: the hidden layers' outputs, slopes and δ; n rows of the head's numbers."""
-
-    hidden: np.ndarray
-    slope: np.ndarray
-    delta: np.ndarray
-    output: np.ndarray
-    """(n·P₀,), as is the next."""
-    d_output: np.ndarray
-    log_prob: np.ndarray
-    """(n, D), as are the next two."""
-    entropy: np.ndarray
-    d_log_prob: np.ndarray
-    kl: np.ndarray
-    """(n,)"""
-    value: np.ndarray
-    """(n, 1), as is the next."""
-    d_value: np.ndarray
 
 
 class Loss(NamedTuple):
@@ -114,15 +51,6 @@ class Loss(NamedTuple):
     """The advantages of each minibatch."""
 
 
-class Step(NamedTuple):
-    """Adam's settings."""
-
-    rate: float
-    epsilon: float
-    limit: float
-    """Of the gradient's norm; inf for none."""
-
-
 @kernel
 def _gather(data, batch, index):
     """The rows `index` of the rollout into those of the minibatch."""
@@ -130,19 +58,11 @@ def _gather(data, batch, index):
         batch.advantage[i] = data.advantage[index[i]]
         batch.value_target[i] = data.value_target[index[i]]
         batch.value_old[i] = data.value_old[index[i]]
-    _take_rows(data.observation, index, batch.observation)
-    _take_rows(data.log_prob, index, batch.log_prob)
-    _take_rows(data.numbers, index, batch.numbers)
-    _take_rows(data.choices, index, batch.choices)
-    _take_rows(data.distribution_old, index, batch.distribution_old)
-
-
-@kernel
-def _take_rows(rows, index, out):
-    if rows.shape[0] > 0:
-        for i in range(index.size):
-            for j in range(rows.shape[1]):
-                out[i, j] = rows[index[i], j]
+    take_rows(data.observation, index, batch.observation)
+    take_rows(data.log_prob, index, batch.log_prob)
+    take_rows(data.numbers, index, batch.numbers)
+    take_rows(data.choices, index, batch.choices)
+    take_rows(data.distribution_old, index, batch.distribution_old)
 
 
 @kernel
@@ -208,75 +128,18 @@ def _value_loss(n, loss, batch, memory, figures):
 @kernel
 def _gradient(n, nets, loss, theta, gradient, batch, memory, figures):
     """The gradient of E23's L = L_π + c_v L_v - βH over a minibatch; returns L."""
-    dimensions, outputs = batch.log_prob.shape[1], nets.actor[-1, 1]
-    output = memory.output[: n * outputs].reshape(n, outputs)
-    d_output = memory.d_output[: n * outputs].reshape(n, outputs)
-    observation = batch.observation[:n]
-    numbers, choices, old = batch.numbers[:n], batch.choices[:n], batch.distribution_old[:n]
-    log_prob, entropy, d_log_prob = memory.log_prob[:n], memory.entropy[:n], memory.d_log_prob[:n]
-    deviations = dimensions if nets.log_std >= 0 else 0
-    log_std = theta[nets.log_std : nets.log_std + deviations]
-    d_log_std = gradient[nets.log_std : nets.log_std + deviations]
-    has_old = old.shape[0] > 0
-
-    forward(observation, theta, nets.actor, nets.activation, memory.hidden, memory.slope, output)
-    heads.log_probs(nets.head, output, numbers, choices, nets.branches, log_std, log_prob)
-    heads.entropies(nets.head, output, nets.branches, log_std, entropy)
+    has_old = batch.distribution_old.shape[0] > 0
+    actor_forward(n, nets, theta, batch, memory)
     if has_old:
-        heads.divergence(nets.head, output, old, nets.branches, log_std, memory.kl)
+        actor_divergence(n, nets, theta, batch, memory)
     total = _policy_loss(n, loss, has_old, batch, memory, figures)
-    by_entropy = -loss.beta / (n if loss.joint else n * dimensions)
-    heads.backward(
-        nets.head,
-        output,
-        numbers,
-        choices,
-        nets.branches,
-        log_std,
-        entropy,
-        old,
-        d_log_prob,
-        by_entropy,
-        loss.kl_coefficient / n,
-        d_output,
-        d_log_std,
-    )
-    backward(observation, theta, gradient, nets.actor, memory.hidden, memory.slope, memory.delta, d_output)
+    by_entropy = -loss.beta / (n if loss.joint else n * batch.log_prob.shape[1])
+    actor_backward(n, nets, theta, gradient, batch, memory, by_entropy, loss.kl_coefficient / n)
 
-    value, d_value = memory.value[:n], memory.d_value[:n]
-    forward(observation, theta, nets.critic, nets.activation, memory.hidden, memory.slope, value)
+    critic_forward(n, nets, theta, batch, memory)
     total += _value_loss(n, loss, batch, memory, figures)
-    backward(observation, theta, gradient, nets.critic, memory.hidden, memory.slope, memory.delta, d_value)
+    critic_backward(n, nets, theta, gradient, batch, memory)
     return total
-
-
-@kernel
-def _take_step(total, learned, step, figures):
-    """A step down the gradient, left out where it or the loss is not finite; the last two figures."""
-    length = norm(learned.gradient)
-    finite = length < np.inf and abs(total) <= _LARGEST
-    if finite:
-        _step(learned, step, length)
-    figures[6], figures[7] = length, 0.0 if finite else 1.0
-
-
-@kernel
-def _step(learned, step, length):
-    """Adam's, each parameter by its own count: a checkpoint may hold different ones."""
-    for p in range(learned.steps.size):
-        a, b = learned.starts[p], learned.starts[p + 1]
-        learned.steps[p] += 1
-        adam(
-            learned.theta[a:b],
-            learned.gradient[a:b],
-            learned.first[a:b],
-            learned.second[a:b],
-            step.rate,
-            step.epsilon,
-            np.float64(learned.steps[p]),
-            step.limit,
-            length,
-        )
 
 
 def _compiled_epoch() -> Callable[..., Any]:
@@ -310,7 +173,7 @@ def _compiled_epoch() -> Callable[..., Any]:
             if loss.standardise:
                 losses.standardise(batch.advantage[:n], batch.advantage[:n])
             total = _gradient(n, nets, loss, learned.theta, learned.gradient, batch, memory, figures[k])
-            _take_step(total, learned, step, figures[k])
+            figures[k, 6], figures[k, 7] = descend(learned, step, total)
 
     return epoch
 
@@ -397,7 +260,7 @@ def _compiled_parts() -> InParts:
             total += shares[k] * totals[k]
             for j in range(6):
                 figures[j] += shares[k] * part_figures[k, j]
-        _take_step(total, learned, Step(*step), figures)
+        figures[6], figures[7] = descend(learned, Step(*step), total)
 
     return InParts(advantages, gradient, step)
 

@@ -1,4 +1,4 @@
-"""PPO's losses of one sample with their derivatives: `amble.maths.surrogates` and `importance`, differentiated by hand.
+"""The losses of one sample with their derivatives: `amble.maths.surrogates` and `importance`, differentiated by hand.
 
 Comparisons are written so that a NaN comes out as a NaN.
 """
@@ -49,6 +49,12 @@ def clipped_surrogate(rho, advantage, epsilon):
 def surrogate(rho, advantage):
     """E20 as a loss, -ρA, and its ∂/∂ρ."""
     return -rho * advantage, -advantage
+
+
+@kernel
+def policy_gradient(log_prob, weight):
+    """E9 as a loss, -log π Φ, and its ∂/∂log π."""
+    return -log_prob * weight, -weight
 
 
 @kernel
