@@ -42,7 +42,9 @@ class Job:
 
 def run(job: Job, environment: Mapping[str, str] | None = None) -> dict[str, Any]:
     """The job's figures, from a process of its own with more variables of `environment`."""
-    variables = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
+    inherited = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    ours = str(Path(__file__).parent.parent)
+    variables = {**os.environ, "PYTHONPATH": os.pathsep.join([ours, *filter(None, inherited)])}
     for name in ("OMP_WAIT_POLICY", "OMP_NUM_THREADS"):
         variables.pop(name, None)
     if job.library != "amble":

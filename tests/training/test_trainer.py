@@ -314,9 +314,10 @@ class TestLoop:
 class TestResume:
     """`Discounting` shows and pays the same in every episode of two decisions, so a resumed run can be the same one."""
 
-    def trainers(self, trainer: Callable[..., Trainer], kind: str, **more: Any) -> Callable[[], Trainer]:
-        settings = {"env_settings.env_kwargs.continuous": "true", **TRAINERS[kind], **more}
-        return lambda: trainer("Discounting", kind, **settings)
+    def trainers(self, trainer: Callable[..., Trainer], kind: str) -> Callable[[], Trainer]:
+        return lambda: trainer(
+            "Discounting", kind, **{"env_settings.env_kwargs.continuous": "true", **TRAINERS[kind]}
+        )
 
     @EVERY
     def test_it_goes_on_bit_for_bit(self, trainer: Callable[..., Trainer], kind: str, tmp_path: Path) -> None:
@@ -334,11 +335,8 @@ class TestResume:
 
     @EVERY
     def test_no_field_can_be_left_out(self, trainer: Callable[..., Trainer], kind: str) -> None:
-        """Each is set back to that of a new run in turn: the run that goes on must be another one.
-
-        By torch, where each parameter has a step count of its own; the fused learner goes by the first.
-        """
-        make = self.trainers(trainer, kind, **{"torch_settings.learner": "torch"})
+        """Each is set back to that of a new run in turn: the run that goes on must be another one."""
+        make = self.trainers(trainer, kind)
         new, half = make(), make()
         for _ in range(2):
             half.iterate()

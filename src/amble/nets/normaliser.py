@@ -67,8 +67,12 @@ class Normaliser(RunningMoments):
         super().__init__(features)
         self.limit = limit
 
+    @property
+    def std(self) -> Float[Tensor, "F"]:
+        """What is divided by, never 0."""
+        return torch.sqrt(self.variance.clamp(min=1e-8))
+
     def forward(self, x: Float[Tensor, "*n F"]) -> Float[Tensor, "*n F"]:
         """Normalise with the moments as they stand; never changes them."""
-        std = torch.sqrt(self.variance.clamp(min=1e-8))
-        scaled = (x - self.mean.to(x.dtype)) / std.to(x.dtype)
+        scaled = (x - self.mean.to(x.dtype)) / self.std.to(x.dtype)
         return scaled.clamp(-self.limit, self.limit)

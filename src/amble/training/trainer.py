@@ -69,9 +69,8 @@ class Trainer(Learner):
         collected = time.perf_counter()
         with torch_threads(self.update_threads):
             figures = self.algorithm.update(rollout, self.env_steps)
-        with torch_threads(
-            1
-        ):  # many small operations: on a busy machine a second thread costs more than it brings
+        # Many small operations: on a busy machine a second thread costs more than it brings.
+        with torch_threads(1):
             self.collector.update_normaliser()
         end = time.perf_counter()
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 
 import numpy as np
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
@@ -65,5 +64,5 @@ class FusedActing:
         normaliser = self.policy.normaliser
         if normaliser is None:
             return Scale(np.zeros(size, np.float32), np.ones(size, np.float32), float("inf"))
-        std = torch.sqrt(normaliser.variance.clamp(min=1e-8))
-        return Scale(normaliser.mean.float().numpy(), std.float().numpy(), float(normaliser.limit))
+        mean, std = normaliser.mean.float(), normaliser.std.float()
+        return Scale(mean.numpy(), std.numpy(), float(normaliser.limit))

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from amble.learner.fused.arrays import Data
 from amble.learner.fused.epoch import FIGURES, in_parts
 from amble.learner.fused.team import Team
 
@@ -53,7 +54,7 @@ def epoch_in_parts(
         rooms: batch and memory for each part.
     """
     advantage = np.empty(len(order), np.float32)
-    in_parts.advantages(data[4], order, np.array(ends), standardise, advantage)
+    in_parts.advantages(Data(*data).advantage, order, np.array(ends), standardise, advantage)
     cuts, totals = len(gradients), np.zeros(len(gradients))
     part_figures = np.zeros((cuts, len(FIGURES)))
     begin = 0
