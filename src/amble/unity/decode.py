@@ -132,25 +132,32 @@ class Decoder:
     def _observation(
         self, index: int, spec: ObservationSpec, parts: list[ObservationProto], ids: np.ndarray
     ) -> np.ndarray:
-        shape = list(spec.shape)
-        for agent_id, part in zip(ids, parts, strict=True):
-            if part.shape != shape:
-                raise SpacesChanged(
-                    f"Behaviour {self.behavior!r}: observation {index} ({spec.name!r}) of agent {agent_id} has the "
-                    f"shape {list(part.shape)}; it was {shape} before."
-                )
-        if any(part.compression_type != CompressionTypeProto.NONE for part in parts):
-            return np.array([self._picture(spec, part) for part in parts], np.float32)
+        size = 4 * spec.size
         chunks = [part.float_data.data for part in parts]
-        if any(len(chunk) != 4 * spec.size for chunk in chunks):
+        # A list of numbers is what its length says; asking every part for its shape takes as long as all the rest
+        if len(spec.shape) > 1 or any(len(chunk) != size for chunk in chunks):
+            self._check_shapes(index, spec, parts, ids)
+            if any(part.compression_type != CompressionTypeProto.NONE for part in parts):
+                pictures = [self._picture(spec, part) for part in parts]
+                return np.array(pictures, np.float32).reshape(len(parts), *spec.shape)
             chunks = [
                 self._numbers(index, spec, part, agent_id) for part, agent_id in zip(parts, ids, strict=True)
             ]
         # A bytearray, so that the array can be written to
-        array = np.frombuffer(bytearray().join(chunks), "<f4").reshape(len(parts), *shape)
+        array = np.frombuffer(bytearray().join(chunks), "<f4").reshape(len(parts), *spec.shape)
         if not np.isfinite(array).all():
             self._not_finite(f"observation {index} ({spec.name!r})", ids, array)
         return array
+
+    def _check_shapes(
+        self, index: int, spec: ObservationSpec, parts: list[ObservationProto], ids: np.ndarray
+    ) -> None:
+        for agent_id, part in zip(ids, parts, strict=True):
+            if tuple(part.shape) != spec.shape:
+                raise SpacesChanged(
+                    f"Behaviour {self.behavior!r}: observation {index} ({spec.name!r}) of agent {agent_id} has the "
+                    f"shape {list(part.shape)}; it was {list(spec.shape)} before."
+                )
 
     def _numbers(self, index: int, spec: ObservationSpec, part: ObservationProto, agent_id: int) -> bytes:
         chunk = floats(part.float_data.data, part.float_data, 1)

@@ -39,6 +39,7 @@ class Encoder:
     def __init__(self, spec: BehaviorSpec):
         """Observations of uint8 are pictures, sent as PNG; all others are sent as float32."""
         self._spec = spec
+        self._ended = 0
         self._template = AgentInfoProto()
         for observation in spec.observations:
             self._template.observations.add(
@@ -59,8 +60,9 @@ class Encoder:
         self._fill(asking, frame.decisions)
         for record, interrupted in zip(ended, frame.terminals.interrupted.tolist(), strict=True):
             record.done, record.max_step_reached = True, interrupted
-        for record in asking:
+        for record in asking[: self._ended]:  # others were of agents that asked the last time too
             record.done = record.max_step_reached = False
+        self._ended = len(frame.terminals)
         if self._spec.actions.branches:
             allowed = frame.decisions.allowed
             for record in records:
