@@ -46,6 +46,17 @@ def find_executable(path: str | Path) -> Path:
     raise UsageError(f"There is no build of a Unity scene at {path} (tried: {tried}).")
 
 
+def is_build(text: str) -> bool:
+    """Whether this means a build of a Unity scene rather than a Gymnasium id; UsageError for one that is not there."""
+    try:
+        find_executable(text)
+    except UsageError:
+        if text.startswith(("/", "./", "../", "~")) or text.endswith(_EXTENSIONS):
+            raise
+        return False
+    return True
+
+
 class Build:
     """A running build."""
 

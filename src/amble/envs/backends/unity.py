@@ -30,6 +30,7 @@ from gymnasium.vector.utils import batch_space
 from jaxtyping import Bool, Float
 
 from amble.errors import AmbleError, EnvironmentFault, UsageError
+from amble.native import waits
 from amble.unity.channels import EngineChannel, ParameterChannel, SideChannel, StatisticsChannel
 from amble.unity.faults import BadMessage, PeerSilent, UnityFault
 from amble.unity.protocol import BUILD_PORT, EDITOR_PORT
@@ -133,6 +134,11 @@ class UnityVectorEnv(VectorEnv):
                     worker=worker,
                 )
                 self._scenes.append(_Scene(session, worker))
+            if path is None:
+                waits.announce(
+                    f"Waiting up to {timeout:g} s for a Unity scene on port {self._scenes[0].session.port}: press Play "
+                    "in the Unity editor."
+                )
             self._meet(agents)
         except BaseException:
             self._end()
