@@ -12,7 +12,9 @@ def train(
         str | None, typer.Argument(metavar="PRESET|RUN_FILE", help="A preset's name or a run file's path.")
     ] = None,
     *,
-    env: Annotated[str | None, typer.Option(metavar="ID|BUILD", help="Gymnasium id, or path of a Unity build.")] = None,
+    env: Annotated[
+        str | None, typer.Option(metavar="ID|BUILD", help="Gymnasium id, or path of a Unity build.")
+    ] = None,
     trainer: Annotated[str | None, typer.Option(metavar="NAME", help="The algorithm, e.g. ppo.")] = None,
     max_steps: Annotated[
         float | None, typer.Option(metavar="N", help="Length of the run in env steps, e.g. 1e6.")

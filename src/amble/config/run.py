@@ -119,7 +119,8 @@ class RunConfig(Settings):
                 raise contradiction(
                     trainer,
                     ("env_settings", "env_path"),
-                    "is a3c, whose workers make their own environments: not supported for Unity scenes. Take ppo or a2c.",
+                    "is a3c, whose workers make their own environments: not supported for Unity scenes. "
+                    "Take ppo or a2c.",
                 )
             if env.num_envs is not None and hyper.workers > env.num_envs:
                 raise contradiction(

@@ -57,9 +57,12 @@ class EnvSettings(Settings):
     )
     env_args: list[str] | None = Field(default=None, description="Unity: further arguments of the build.")
     base_port: Annotated[Count, Field(lt=65536)] = Field(
-        default=5005, description="Unity: port of the first build, each further one takes the next; the editor's is 5004."
+        default=5005,
+        description="Unity: port of the first build, each further one takes the next; the editor's is 5004.",
     )
-    timeout_wait: Count = Field(default=60, description="Unity: seconds that a scene may take for each message.")
+    timeout_wait: Count = Field(
+        default=60, description="Unity: seconds that a scene may take for each message."
+    )
     max_lifetime_restarts: Whole = Field(default=10, description="Unity: restarts allowed. No effect here.")
     restarts_rate_limit_n: Whole = Field(default=1, description="Unity: restarts a period. No effect here.")
     restarts_rate_limit_period_s: Whole = Field(default=60, description="Unity: that period. No effect here.")

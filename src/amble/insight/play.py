@@ -47,8 +47,8 @@ def play(
     env_id = policy.spec["env_id"]
     if env_id == UNITY_ENV:
         raise UsageError(
-            f"{run}: its policy lives in a Unity scene, which draws itself: watch it there while `amble evaluate {run}` "
-            "plays it, or take the exported model into the scene."
+            f"{run}: its policy lives in a Unity scene, which draws itself: watch it there while "
+            f"`amble evaluate {run}` plays it."
         )
     env = _drawable(env_id, policy.spec["env_kwargs"])
     if seconds is None and episodes is None:

@@ -31,7 +31,9 @@ def evaluate(run: Path, episodes: int, seed: int | None) -> dict[str, Any]:
         raise UsageError(f"at least one episode is played; got episodes = {episodes}.")
     policy = PortablePolicy.load(Path(run) / "policy")
     spec = policy.spec
-    count = 1 if spec["env_id"] == UNITY_ENV else min(episodes, MOST_ENVS)  # a scene has as many agents as it has
+    count = (
+        1 if spec["env_id"] == UNITY_ENV else min(episodes, MOST_ENVS)
+    )  # a scene has as many agents as it has
     env = amble.envs.make(spec["env_id"], count, **spec["env_kwargs"])
     try:
         returns, lengths = play_episodes(env, policy, episodes, 0 if seed is None else seed)

@@ -15,7 +15,9 @@ from amble.native import waits
 def make_scenes(config: RunConfig, num_envs: int | None = None) -> VectorEnv:
     """Start the run file's builds, or wait for an editor, and say so meanwhile."""
     with waits.explained(_tell):
-        return amble.envs.make(UNITY_ENV, num_envs or config.env_settings.num_envs or 1, **scene_kwargs(config))
+        return amble.envs.make(
+            UNITY_ENV, num_envs or config.env_settings.num_envs or 1, **scene_kwargs(config)
+        )
 
 
 def scene_kwargs(config: RunConfig) -> dict[str, Any]:

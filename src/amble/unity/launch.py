@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -105,10 +106,8 @@ class Build:
 
     def close(self, patience: float = _LISTENS_SECONDS) -> None:
         """Wait until it has ended by itself, and end it where it does not."""
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(patience)
-        except subprocess.TimeoutExpired:
-            pass
         self._end()
 
 
