@@ -106,9 +106,8 @@ def main() -> None:
         first = statistics.median(next(iter(rates.values())))
         for what, values in rates.items():
             median = statistics.median(values)
-            print(
-                f"{what:<36} {median:8,.0f} decisions/s  ({', '.join(f'{v:,.0f}' for v in values)})  ×{median / first:.1f}"
-            )
+            each = ", ".join(f"{value:,.0f}" for value in values)
+            print(f"{what:<36} {median:8,.0f} decisions/s  ({each})  ×{median / first:.1f}")
 
 
 if __name__ == "__main__":

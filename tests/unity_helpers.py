@@ -20,7 +20,7 @@ from amble.unity.steps import Actions, Decisions, Frame, Terminals
 NAME = "Toy?team=0"
 VECTOR = ObservationSpec((2,), "VectorSensor_size2", (1,))
 TOY = BehaviorSpec((VECTOR,), ActionSpec(3))
-SOON = 20.0
+SOON = 60.0
 """Seconds within which everything here happens on a busy machine."""
 
 

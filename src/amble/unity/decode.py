@@ -126,7 +126,7 @@ class Decoder:
     def _observations(self, agents: list[AgentInfoProto], ids: np.ndarray) -> tuple[np.ndarray, ...]:
         rows = [agent.observations for agent in agents]
         count = len(self.spec.observations)
-        for agent_id, row in zip(ids, rows, strict=True):
+        for agent_id, row in zip(ids.tolist(), rows, strict=True):
             if len(row) != count:
                 raise SpacesChanged(
                     f"Behaviour {self.behavior!r}: agent {agent_id} has {len(row)} observations; expected {count}, "
@@ -149,7 +149,8 @@ class Decoder:
                 pictures = [self._picture(spec, part) for part in parts]
                 return np.array(pictures, np.float32).reshape(len(parts), *spec.shape)
             chunks = [
-                self._numbers(index, spec, part, agent_id) for part, agent_id in zip(parts, ids, strict=True)
+                self._numbers(index, spec, part, agent_id)
+                for part, agent_id in zip(parts, ids.tolist(), strict=True)
             ]
         # A bytearray, so that the array can be written to
         array = np.frombuffer(bytearray().join(chunks), "<f4").reshape(len(parts), *spec.shape)
@@ -160,7 +161,7 @@ class Decoder:
     def _check_shapes(
         self, index: int, spec: ObservationSpec, parts: list[ObservationProto], ids: np.ndarray
     ) -> None:
-        for agent_id, part in zip(ids, parts, strict=True):
+        for agent_id, part in zip(ids.tolist(), parts, strict=True):
             if tuple(part.shape) != spec.shape:
                 raise SpacesChanged(
                     f"Behaviour {self.behavior!r}: observation {index} ({spec.name!r}) of agent {agent_id} has the "
@@ -183,7 +184,8 @@ class Decoder:
                 f"({part.compression_type}) that is not known."
             )
         height, width, channels = spec.height_width_channels
-        image = png.decompress(part.compressed_data, height, width, channels, part.compressed_channel_mapping)
+        mapping = list(part.compressed_channel_mapping)
+        image = png.decompress(part.compressed_data, height, width, channels, mapping)
         return np.moveaxis(image, 2, 0) if spec.channels_first else image
 
     def _allowed(self, agents: list[AgentInfoProto]) -> np.ndarray | None:
