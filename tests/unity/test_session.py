@@ -179,9 +179,8 @@ HELLO = [greeting(), message()]
 FINE = records({NAME: frame({1: [1, 2]})}, {NAME: TOY})
 UNDESCRIBED = records({NAME: frame({1: [1, 2]})}, {NAME: TOY}, described=False)
 NAN = records({NAME: frame({1: [1, np.nan]})}, {NAME: TOY}, described=False)
-WIDER = records(
-    {NAME: frame({1: [1, 2, 3]})}, {NAME: BehaviorSpec((VECTOR,), ActionSpec(3))}, described=False
-)
+WIDE = BehaviorSpec((ObservationSpec((3,), "VectorSensor_size3", (1,)),), ActionSpec(3))
+WIDER = records({NAME: frame({1: [1, 2, 3]})}, {NAME: WIDE}, described=False)
 OTHER_ACTIONS = records({NAME: frame({1: [1, 2]})}, {NAME: BehaviorSpec((VECTOR,), ActionSpec(4))})
 
 
