@@ -4,8 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -26,9 +27,20 @@ def session() -> Iterator[Session]:
         yield ours
 
 
-def serve(*words: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "amble.cli", "serve", *words]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+@pytest.fixture
+def serve() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start the command; whatever a test leaves running is killed."""
+    started = []
+
+    def start(*words: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "amble.cli", "serve", *words]
+        started.append(subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
@@ -36,7 +48,7 @@ def ended(process: subprocess.Popen[str]) -> tuple[int, str]:
     return process.returncode, said
 
 
-def test_a_gymnasium_id_as_ml_agents_starts_it(session: Session, own_folder: Path) -> None:
+def test_a_gymnasium_id_as_ml_agents_starts_it(serve: Any, session: Session, own_folder: Path) -> None:
     log = own_folder / "logs" / "Player-0.log"
     process = serve(
         *[
@@ -62,7 +74,7 @@ def test_a_gymnasium_id_as_ml_agents_starts_it(session: Session, own_folder: Pat
     assert "Connected to a trainer (ML-Agents 0.28.0)." in log.read_text()
 
 
-def test_ctrl_c_ends_it_and_the_trainer_is_told(session: Session) -> None:
+def test_ctrl_c_ends_it_and_the_trainer_is_told(serve: Any, session: Session) -> None:
     process = serve("CartPole-v1", "--port", str(session.port), "--behavior", "Mine")
     session.greet()
     session.begin()
@@ -73,7 +85,7 @@ def test_ctrl_c_ends_it_and_the_trainer_is_told(session: Session) -> None:
     assert "Traceback" not in said
 
 
-def test_no_trainer_is_said_by_name() -> None:
+def test_no_trainer_is_said_by_name(serve: Any) -> None:
     port = free_port()
     code, said = ended(serve("CartPole-v1", "--port", str(port), "--wait", "0.2"))
     assert code == 1

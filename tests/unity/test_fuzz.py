@@ -27,7 +27,7 @@ CAMERA = ObservationSpec((4, 5, 3), "camera", (2, 2, 1))
 SPEC = BehaviorSpec((ObservationSpec((3,), "v", (1,)), CAMERA), ActionSpec(2, (2, 3)))
 
 
-def a_frame(rng: np.random.Generator) -> Frame:
+def a_frame(rng: np.random.Generator, asking: int = 2) -> Frame:
     def some(count: int):
         seen = (
             rng.normal(size=(count, 3)).astype(np.float32),
@@ -35,7 +35,7 @@ def a_frame(rng: np.random.Generator) -> Frame:
         )
         return np.arange(count), seen, np.zeros(count, np.float32)
 
-    asking, ended = int(rng.integers(1, 4)), int(rng.integers(0, 3))
+    ended = int(rng.integers(0, 3))
     allowed = rng.random((asking, 5)) < 0.7
     return Frame(Decisions(*some(asking), allowed), Terminals(*some(ended), np.zeros(ended, np.bool_)))
 
@@ -48,7 +48,9 @@ def well_formed(rng: np.random.Generator) -> list[bytes]:
         if described:
             brains = one.unity_output.rl_initialization_output.brain_parameters
             brains.append(encode.brain_parameters(NAME, SPEC.actions))
-        encode.Encoder(SPEC).write(a_frame(rng), one.unity_output.rl_output.agentInfos[NAME].value)
+        encode.Encoder(SPEC).write(
+            a_frame(rng, int(rng.integers(1, 4))), one.unity_output.rl_output.agentInfos[NAME].value
+        )
         one.unity_output.rl_output.side_channel = pack([(StatisticsChannel().channel_id, bytes(12))])
         said.append(one)
     return [one.SerializeToString() for one in said]

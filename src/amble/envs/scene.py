@@ -333,7 +333,7 @@ def _box(space: spaces.Box) -> Callable[[Actions], np.ndarray]:
     return convert
 
 
-def _hybrid(env_id: str, space: spaces.Tuple | spaces.Dict) -> tuple[Callable[[Actions], Any], ActionSpec]:
+def _hybrid(env_id: str, space: Any) -> tuple[Callable[[Actions], Any], ActionSpec]:
     """One Box, and Discretes in their order; each environment gets an action of its own."""
     items = list(space.spaces.items()) if isinstance(space, spaces.Dict) else list(enumerate(space.spaces))
     boxes = [(key, part) for key, part in items if isinstance(part, spaces.Box)]

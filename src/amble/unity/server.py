@@ -56,7 +56,7 @@ class Conversation:
         self._answer: queue.SimpleQueue[bytes] | None = None  # of the call that waits
         self._closed = False
         self._threads = _Threads(4)
-        self._server = grpc.server(self._threads, options=_OPTIONS)
+        self._server = grpc.server(self._threads, options=_OPTIONS)  # type: ignore[arg-type]  # only submit is called
         handler = grpc.unary_unary_rpc_method_handler(self._exchange)
         self._server.add_generic_rpc_handlers(
             [grpc.method_handlers_generic_handler(SERVICE, {"Exchange": handler})]

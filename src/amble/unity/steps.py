@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from jaxtyping import Bool, Float32, Int32, Int64
+from jaxtyping import Bool, Float32, Int32, Int64, Shaped
 
 
 @dataclass(frozen=True)
@@ -13,7 +13,8 @@ class Agents:
     """What every record says."""
 
     agent_id: Int64[np.ndarray, "n"]
-    observations: tuple[Float32[np.ndarray, "n ..."], ...]
+    observations: tuple[Shaped[np.ndarray, "n ..."], ...]
+    """float32 wherever they are read; uint8 says of an environment's own that they are pictures."""
     reward: Float32[np.ndarray, "n"]
     """Since the agent's last record, its group's included."""
 
