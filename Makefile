@@ -31,7 +31,7 @@ test-peers: $(PEERS_READY)  ## GAE, TRPO and PPO against Stable-Baselines3's, in
 
 test-unity-peers: $(READY) $(MLAGENTS_READY)  ## ML-Agents' own Python package trains against `amble serve`'s environments
 	AMBLE_PYTHON=$(BIN)/python PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python \
-		$(MLAGENTS)/bin/python -m pytest -c /dev/null --rootdir . -q -p no:cacheprovider tests/unity_peers
+		$(MLAGENTS)/bin/python -m pytest -c /dev/null --rootdir . -q -p no:cacheprovider --disable-warnings tests/unity_peers
 
 fuzz: $(READY)  ## 10,000 spoilt messages to both ends of Unity's wire
 	AMBLE_FUZZ_CASES=10000 $(BIN)/python -m pytest tests/unity/test_fuzz.py

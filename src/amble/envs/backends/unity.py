@@ -273,8 +273,8 @@ class UnityVectorEnv(VectorEnv):
                 return
             if time.monotonic() > deadline:
                 raise PeerSilent(
-                    f"Unity environment {scene.worker}: agent {scene.agent(int(missing[0]))} has not asked for a decision "
-                    f"in {heard} messages and {self._timeout:g} s ({missing.size} of {len(scene.rows)} agents). "
+                    f"Unity environment {scene.worker}: agent {scene.agent(int(missing[0]))} has not asked for a "
+                    f"decision in {heard} messages and {self._timeout:g} s ({missing.size} of {len(scene.rows)} agents). "
                     "Every agent that was there at the start is waited for: agents that leave for good must be "
                     "followed by new ones."
                 )
