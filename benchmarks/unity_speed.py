@@ -14,6 +14,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from gymnasium.vector import VectorEnv
 
 import amble.envs
 from amble.envs.serve import Order, write_program
@@ -58,8 +59,7 @@ def stock(build: Path) -> float:
     return float(done.stdout.split()[-1])
 
 
-def ours(build: Path) -> float:
-    env = amble.envs.make("amble/Unity-v0", 1, path=build, base_port=PORT)
+def ours(env: VectorEnv) -> float:
     rng = np.random.default_rng(0)
     env.reset()
     count, start = 0, time.perf_counter()
@@ -99,7 +99,10 @@ def main() -> None:
         for _ in range(ROUNDS):
             if PEER.exists():
                 rates.setdefault("mlagents_envs 0.28, random actions", []).append(stock(build))
-            rates.setdefault("ours, random actions", []).append(ours(build))
+            wired = amble.envs.make("amble/Unity-v0", 1, path=build, base_port=PORT)
+            rates.setdefault("ours, random actions", []).append(ours(wired))
+            alone = amble.envs.make("amble/Walker-v0", AGENTS)
+            rates.setdefault("the Walkers alone, without a wire", []).append(ours(alone))
             collecting, whole = trained(build, folder)
             rates.setdefault("amble train, collecting", []).append(collecting)
             rates.setdefault("amble train, with its updates", []).append(whole)

@@ -274,8 +274,8 @@ class UnityVectorEnv(VectorEnv):
             if time.monotonic() > deadline:
                 raise PeerSilent(
                     f"Unity environment {scene.worker}: agent {scene.agent(int(missing[0]))} has not asked for a "
-                    f"decision in {heard} messages and {self._timeout:g} s ({missing.size} of {len(scene.rows)} agents). "
-                    "Every agent that was there at the start is waited for: agents that leave for good must be "
+                    f"decision in {heard} messages and {self._timeout:g} s ({missing.size} of {len(scene.rows)} "
+                    "agents). Every agent that was there at the start is waited for: those that leave for good must be "
                     "followed by new ones."
                 )
             scene.answer(board, first=False)
