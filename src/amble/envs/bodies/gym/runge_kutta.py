@@ -39,7 +39,7 @@ class Step(NamedTuple):
 
 @kernel
 def turn(q, x, y, z, out):
-    """q · exp(u/2): the quaternion q (4,), made a unit, turned by u = (x, y, z) rad in its own axes; into `out` (4,)."""
+    """q · exp(u/2) into `out` (4,): the quaternion q, made a unit, turned by u = (x, y, z) rad in its own axes."""
     norm = np.sqrt(q[0] * q[0] + q[1] * q[1] + q[2] * q[2] + q[3] * q[3])
     w, a, b, c = q[0] / norm, q[1] / norm, q[2] / norm, q[3] / norm
     angle = np.sqrt(x * x + y * y + z * z)
