@@ -230,7 +230,7 @@ class Collector:
         """
         if np.isfinite(observation).all() and np.abs(reward).max(initial=0.0) <= _LARGEST:
             return
-        fine_observation = np.isfinite(observation).all(axis=1)
+        fine_observation = np.asarray(np.isfinite(observation).all(axis=1))
         fine = fine_observation & (np.abs(reward) <= _LARGEST)
         place = int(np.flatnonzero(~fine)[0])
         index = place if rows is None else int(rows[place])
