@@ -81,7 +81,12 @@ def shipped_bands(folder: Path | None = None) -> list[Band]:
 
 
 def make_band(
-    runs: Sequence[Path], *, preset: str, command: str, evaluations: Sequence[float] = (), points: int = _POINTS
+    runs: Sequence[Path],
+    *,
+    preset: str,
+    command: str,
+    evaluations: Sequence[float] = (),
+    points: int = _POINTS,
 ) -> Band:
     """The band of finished runs that differ by seed.
 
@@ -93,7 +98,9 @@ def make_band(
     configs = [load_run(run / "run.yaml") for run in runs]
     tasks = {_task(config) for config in configs}
     if len(tasks) > 1:
-        raise UsageError(f"a reference band is of one task and one trainer; these runs are of {sorted(tasks)}.")
+        raise UsageError(
+            f"a reference band is of one task and one trainer; these runs are of {sorted(tasks)}."
+        )
     curves = [RunCurves(run) for run in runs]
     grid = np.linspace(0.0, min(float(run.steps[-1]) for run in curves), points + 1)[1:]
     config = configs[0]
