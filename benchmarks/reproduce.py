@@ -86,7 +86,9 @@ CELLS: dict[str, Cell] = {
 
 def main() -> int:
     """Train, evaluate, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("task", choices=CELLS)
     parser.add_argument("--trainer", help="default: ppo")
     parser.add_argument("--seeds", type=int, default=5)

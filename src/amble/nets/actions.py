@@ -90,6 +90,11 @@ class ActionMap:
             drawn = drawn + self.space.start
         return drawn.astype(self.space.dtype, copy=False)
 
+    @property
+    def stretch(self) -> tuple[Shaped[np.ndarray, "A"], Shaped[np.ndarray, "A"]]:
+        """Of a Box: the environment's action is centre + gain · number, clipped at the bounds; float32."""
+        return self._centre.reshape(-1), self._gain.reshape(-1)
+
     def empty(self, *shape: int) -> Tensor:
         """Storage for actions of these leading axes."""
         action_shape, dtype = self._stored

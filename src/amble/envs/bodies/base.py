@@ -55,6 +55,7 @@ class BodyVectorEnv(VectorEnv, ABC):
         model: the compiled model they share.
         steps: (B,) decisions carried out in each running episode.
         time_limit: decisions after which an episode is truncated; 0 for never.
+        threads: that step them.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium's own declaration)
@@ -104,7 +105,8 @@ class BodyVectorEnv(VectorEnv, ABC):
         self.time_limit = time_limit
 
         self.model = model
-        self.batch = Batch(model, num_envs, min(threads or usable_cores(), num_envs))
+        self.threads = min(threads or usable_cores(), num_envs)
+        self.batch = Batch(model, num_envs, self.threads)
         self.steps: Int[np.ndarray, "B"] = np.zeros(num_envs, np.int64)
         self._autoreset = autoreset_mode is AutoresetMode.SAME_STEP
         self._all: Int[np.ndarray, "B"] = np.arange(num_envs)
@@ -231,6 +233,10 @@ class BodyVectorEnv(VectorEnv, ABC):
             return
         new = np.maximum(counts - self._warnings_seen, 0)
         self._warnings_seen[:] = counts
+        self._note_warnings(new)
+
+    def _note_warnings(self, new: Int[np.ndarray, "B W"]) -> None:
+        """Add these to the totals, and say so where the physics diverged."""
         self._warnings += new.sum(axis=0)
         diverged = np.flatnonzero(new[:, _DIVERGED].any(axis=1))
         if diverged.size:
