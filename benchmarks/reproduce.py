@@ -37,8 +37,8 @@ def _mujoco(env: str, **published: dict[str, float]) -> Cell:
     return Cell(_MUJOCO, 1e6, published, env)
 
 
-# Published returns after a million steps. Spinning Up: 10 seeds, the stochastic policy, read from its plots. RL Zoo: one
-# run, its best agent. SB3-contrib: 3 seeds. Tianshou: the maximum over training, 10 seeds.
+# Published returns after a million steps. Spinning Up: 10 seeds, the stochastic policy, read from its plots. RL Zoo:
+# one run, its best agent. SB3-contrib: 3 seeds. Tianshou: the maximum over training, 10 seeds.
 CELLS: dict[str, Cell] = {
     "HalfCheetah-v5": _mujoco(
         "HalfCheetah-v5",

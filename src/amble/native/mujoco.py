@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import mujoco
+import numpy as np
 from llvmlite import binding
-from numba import types
+from numba import carray, types  # pyright: ignore[reportPrivateImportUsage, reportAttributeAccessIssue]
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from amble.native.compiled import kernel
 
 _FOLDER = Path(mujoco.__file__).parent
 
@@ -39,11 +42,23 @@ post_constraint = types.ExternalFunction("mj_rnePostConstraint", types.void(_ADD
 """post_constraint(model, data): accelerations and forces of the bodies, `cfrc_ext` among them."""
 
 
-@intrinsic
-def pointer(typing_context: Any, address: Any) -> Any:
-    """An address as a pointer, which `numba.carray` makes an array of."""
-
+def _address_as_pointer(_typing_context: Any, _address: Any) -> Any:
     def generate(_context: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
         return builder.inttoptr(arguments[0], cgutils.voidptr_t)
 
     return types.voidptr(_ADDRESS), generate
+
+
+_pointer: Any = intrinsic(_address_as_pointer)
+
+
+@kernel
+def numbers_at(address, count):
+    """The `count` mjtNum at an address, as an array."""
+    return carray(_pointer(address), (count,), np.float64)
+
+
+@kernel
+def whole_numbers_at(address, count):
+    """The `count` C ints at an address, as an array."""
+    return carray(_pointer(address), (count,), np.int32)

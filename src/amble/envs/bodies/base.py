@@ -56,6 +56,7 @@ class BodyVectorEnv(VectorEnv, ABC):
         steps: (B,) decisions carried out in each running episode.
         time_limit: decisions after which an episode is truncated; 0 for never.
         threads: that step them.
+        observation_size: O.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium's own declaration)
@@ -110,7 +111,7 @@ class BodyVectorEnv(VectorEnv, ABC):
         self.steps: Int[np.ndarray, "B"] = np.zeros(num_envs, np.int64)
         self._autoreset = autoreset_mode is AutoresetMode.SAME_STEP
         self._all: Int[np.ndarray, "B"] = np.arange(num_envs)
-        self._observation_size = int(single_observation_space.shape[0])
+        self.observation_size = int(single_observation_space.shape[0])
         self._reset_called = False
         self._warnings: Int[np.ndarray, "W"] = np.zeros(self.batch.warning.shape[1], np.int64)
         self._warning_counts: Int[np.ndarray, "B W"] = self.batch.warning[:, :, 1]
@@ -253,7 +254,7 @@ class BodyVectorEnv(VectorEnv, ABC):
     # Plumbing.
 
     def _observation(self, rows: Rows, count: int) -> Float[np.ndarray, "n O"]:
-        out = np.empty((count, self._observation_size), self.single_observation_space.dtype)
+        out = np.empty((count, self.observation_size), self.single_observation_space.dtype)
         self._observe(rows, out)
         return out
 

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
+from gymnasium import spaces
 from jaxtyping import Bool, Float
 
 from amble.envs.bodies.gym import driven
@@ -169,9 +170,9 @@ class Driver:
         if simulations is None:
             raise TypeError("these bodies cannot be driven")
         self._env, self._simulations = env, simulations
-        shape, size = (decisions, env.num_envs), env.single_observation_space.shape[0]
-        box = env.single_action_space
-        count = box.shape[0]
+        box = cast("spaces.Box", env.single_action_space)
+        shape, size = (decisions, env.num_envs), env.observation_size
+        (count,) = box.shape
         centre, gain = actions.stretch
         self._gate = tuple(Gate(int(actions.distribution == "squashed"), centre, gain, box.low, box.high))
         self._course = Course(

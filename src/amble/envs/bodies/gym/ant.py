@@ -75,7 +75,8 @@ class AntVectorEnv(JudgedVectorEnv):
         healthy = finite & (low <= z) & (z <= high)
         bonus = healthy * self._healthy_reward
         effort = self._ctrl_cost_weight * squared(actions)
-        contact = self._contact_cost_weight * squared(np.clip(after["cfrc_ext"], *self._contact_force_range))
+        least, most = self._contact_force_range
+        contact = self._contact_cost_weight * squared(np.clip(after["cfrc_ext"], least, most))
         info = {
             "x_velocity": x_velocity,
             "y_velocity": y_velocity,

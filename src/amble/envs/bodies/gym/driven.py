@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import mujoco
 import numpy as np
-from numba import carray
 
 from amble.native.compiled import kernel
-from amble.native.mujoco import forward, pointer, post_constraint, reset_data, step
+from amble.native.mujoco import forward, numbers_at, post_constraint, reset_data, step, whole_numbers_at
 
 if TYPE_CHECKING:
     from amble.envs.bodies.gym.base import GymVectorEnv
@@ -66,7 +65,7 @@ class World(NamedTuple):
 @kernel
 def decide(i, action, world):
     """Carry out one decision of simulation i: its controls, then the substeps."""
-    ctrl = carray(pointer(world.moves[i, 2]), (world.sizes[2],), np.float64)
+    ctrl = numbers_at(world.moves[i, 2], world.sizes[2])
     for j in range(ctrl.size):
         ctrl[j] = action[j]
     for _ in range(world.substeps):
@@ -80,7 +79,7 @@ def observe(i, world, out):
     """What body i sees, into `out` (O,)."""
     at = 0
     for p in range(world.seen_sizes.size):
-        numbers = carray(pointer(world.seen[i, p]), (world.seen_sizes[p],), np.float64)
+        numbers = numbers_at(world.seen[i, p], world.seen_sizes[p])
         low, high = world.seen_bounds[p, 0], world.seen_bounds[p, 1]
         for x in numbers:
             x = low if x < low else x  # noqa: PLW2901
@@ -93,7 +92,7 @@ def record(i, world, out):
     """What body i's reward is made of, into `out` (R,)."""
     at = 0
     for f in range(world.recorded_sizes.size):
-        for x in carray(pointer(world.recorded[i, f]), (world.recorded_sizes[f],), np.float64):
+        for x in numbers_at(world.recorded[i, f], world.recorded_sizes[f]):
             out[at] = x
             at += 1
 
@@ -103,7 +102,7 @@ def alive(i, world):
     """Whether the episode goes on, by the state that body i is in."""
     at = 0
     for part in range(2):
-        for x in carray(pointer(world.moves[i, part]), (world.sizes[part],), np.float64):
+        for x in numbers_at(world.moves[i, part], world.sizes[part]):
             low, high = world.alive[0, at], world.alive[1, at]
             if low == low and not low < x < high:  # noqa: PLR0124 (whether it is a number)
                 return False
@@ -114,13 +113,14 @@ def alive(i, world):
 @kernel
 def begin(i, first, world):
     """Put body i into an episode's first state (q + v,), everything else as in a fresh simulation."""
-    counters = carray(pointer(world.warnings[i]), (world.warned.shape[1], 2), np.int32)
-    for kind in range(counters.shape[0]):
-        world.warned[i, kind] += counters[kind, 1]
+    kinds = world.warned.shape[1]
+    counters = whole_numbers_at(world.warnings[i], 2 * kinds)  # each behind what it was last about
+    for kind in range(kinds):
+        world.warned[i, kind] += counters[2 * kind + 1]
     reset_data(world.model, world.data[i])
     at = 0
     for part in range(2):
-        numbers = carray(pointer(world.moves[i, part]), (world.sizes[part],), np.float64)
+        numbers = numbers_at(world.moves[i, part], world.sizes[part])
         for j in range(numbers.size):
             numbers[j] = first[at]
             at += 1
