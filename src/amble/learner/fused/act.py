@@ -38,6 +38,8 @@ class Room(NamedTuple):
 
     hidden: np.ndarray
     slope: np.ndarray
+    normal: np.ndarray
+    inverse_std: np.ndarray
     output: np.ndarray
     """(B, P₀)"""
     kept: np.ndarray
@@ -100,7 +102,17 @@ def _compiled_act() -> Callable[..., Any]:
         buffers, nets, scale, room = Buffers(*buffers), Networks(*nets), Scale(*scale), Room(*room)
         observation = buffers.observation[t]
         _normalise(buffers.raw[t], scale, observation)
-        forward(observation, theta, nets.actor, nets.activation, room.hidden, room.slope, room.output)
+        forward(
+            observation,
+            theta,
+            nets.actor,
+            nets.activation,
+            room.hidden,
+            room.slope,
+            room.normal,
+            room.inverse_std,
+            room.output,
+        )
         continuous = nets.log_std >= 0
         log_std = theta[nets.log_std : nets.log_std + (buffers.log_prob.shape[2] if continuous else 0)]
         numbers = buffers.numbers[t if continuous else 0]

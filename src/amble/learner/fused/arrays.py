@@ -35,9 +35,9 @@ class Networks(NamedTuple):
     """What is computed, and where its parameters are in the flat vector; see `network.py`."""
 
     actor: np.ndarray
-    """(layers, 5)"""
+    """(layers, 7)"""
     critic: np.ndarray
-    """(layers, 5)"""
+    """(layers, 7)"""
     activation: int
     head: int
     branches: np.ndarray
@@ -65,6 +65,9 @@ class Memory(NamedTuple):
 
     hidden: np.ndarray
     slope: np.ndarray
+    normal: np.ndarray
+    """What layer norm keeps, as is the next; empty where no network has it."""
+    inverse_std: np.ndarray
     delta: np.ndarray
     output: np.ndarray
     """(n·P₀,), as is the next."""
