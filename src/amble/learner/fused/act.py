@@ -37,6 +37,7 @@ class Room(NamedTuple):
     """Memory for one decision's B rows."""
 
     hidden: np.ndarray
+    """This and the next three as in `Memory`."""
     slope: np.ndarray
     normal: np.ndarray
     inverse_std: np.ndarray
@@ -102,17 +103,7 @@ def _compiled_act() -> Callable[..., Any]:
         buffers, nets, scale, room = Buffers(*buffers), Networks(*nets), Scale(*scale), Room(*room)
         observation = buffers.observation[t]
         _normalise(buffers.raw[t], scale, observation)
-        forward(
-            observation,
-            theta,
-            nets.actor,
-            nets.activation,
-            room.hidden,
-            room.slope,
-            room.normal,
-            room.inverse_std,
-            room.output,
-        )
+        forward(observation, theta, nets.actor, nets.activation, room, room.output)
         continuous = nets.log_std >= 0
         log_std = theta[nets.log_std : nets.log_std + (buffers.log_prob.shape[2] if continuous else 0)]
         numbers = buffers.numbers[t if continuous else 0]

@@ -65,9 +65,11 @@ class Memory(NamedTuple):
 
     hidden: np.ndarray
     slope: np.ndarray
+    """Of the activations, by what they were given."""
     normal: np.ndarray
-    """What layer norm keeps, as is the next; empty where no network has it."""
+    """x̂ of layer norm; as the next, of no length where no network has that."""
     inverse_std: np.ndarray
+    """1/σ of layer norm, n numbers a layer."""
     delta: np.ndarray
     output: np.ndarray
     """(n·P₀,), as is the next."""

@@ -35,6 +35,7 @@ class FitMemory(NamedTuple):
     inputs: np.ndarray
     """(n, I)"""
     hidden: np.ndarray
+    """This and the next four as in `Memory`."""
     slope: np.ndarray
     normal: np.ndarray
     inverse_std: np.ndarray
@@ -50,15 +51,14 @@ def _gradient(index, targets, table, activation, theta, gradient, memory):
     n, total = index.size, 0.0
     inputs, output, d_output = memory.inputs[:n], memory.output[:n], memory.d_output[:n]
     take_rows(targets.inputs, index, inputs)
-    hidden, slope, normal, inverse_std = memory.hidden, memory.slope, memory.normal, memory.inverse_std
-    forward(inputs, theta, table, activation, hidden, slope, normal, inverse_std, output)
+    forward(inputs, theta, table, activation, memory, output)
     d_output[:] = 0
     for i in range(n):
         k = targets.choice[index[i]]
         term, slope = losses.squared_error(np.float64(output[i, k]), targets.target[index[i]])
         total += term / n
         d_output[i, k] = slope / n
-    backward(inputs, theta, gradient, table, hidden, slope, normal, inverse_std, memory.delta, d_output)
+    backward(inputs, theta, gradient, table, memory, d_output)
     return total
 
 

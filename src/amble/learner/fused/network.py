@@ -13,12 +13,12 @@ from amble.learner.fused.activations import activate
 from amble.learner.fused.layer_norm import layer_norm, layer_norm_backward
 from amble.native.compiled import kernel
 
-INPUTS, OUTPUTS, WEIGHT, BIAS, PLACE, GAIN, SHIFT = range(7)
 COLUMNS = 7
+INPUTS, OUTPUTS, WEIGHT, BIAS, PLACE, GAIN, SHIFT = range(COLUMNS)
 
 
 @kernel
-def forward(x, theta, layers, activation, hidden, slope, normal, inverse_std, output):
+def forward(x, theta, layers, activation, memory, output):
     """y = W x + b, layer norm where there is one, and the activation, layer by layer; the last layer is y alone.
 
     Args:
@@ -26,15 +26,12 @@ def forward(x, theta, layers, activation, hidden, slope, normal, inverse_std, ou
         theta: (P,) all parameters.
         layers: (layers, 7) the network's table.
         activation: its kind.
-        hidden: the hidden layers' outputs, kept for `backward`.
-        slope: their derivatives by what the activation was given.
-        normal: their x̂, where there is layer norm; as `hidden`.
-        inverse_std: their 1/σ, n numbers a layer, likewise.
+        memory: its `hidden`, `slope`, `normal` and `inverse_std` are kept for `backward`; see `Memory`.
         output: (n, O) of the last layer.
     """
     n, last = x.shape[0], layers.shape[0] - 1
     for k in range(last + 1):
-        y = output if k == last else _block(hidden, layers, k, n)
+        y = output if k == last else _block(memory.hidden, layers, k, n)
         np.dot(x, _weight(theta, layers, k).T, y)
         bias = _units(theta, layers, k, BIAS)
         for i in range(n):
@@ -42,14 +39,16 @@ def forward(x, theta, layers, activation, hidden, slope, normal, inverse_std, ou
                 y[i, j] += bias[j]
         if layers[k, GAIN] >= 0:
             gain, shift = _units(theta, layers, k, GAIN), _units(theta, layers, k, SHIFT)
-            layer_norm(y, gain, shift, _block(normal, layers, k, n), inverse_std[k * n : (k + 1) * n])
+            layer_norm(
+                y, gain, shift, _block(memory.normal, layers, k, n), memory.inverse_std[k * n : (k + 1) * n]
+            )
         if k < last:
-            activate(activation, y.reshape(-1), _block(slope, layers, k, n).reshape(-1))
+            activate(activation, y.reshape(-1), _block(memory.slope, layers, k, n).reshape(-1))
         x = y
 
 
 @kernel
-def backward(x, theta, gradient, layers, hidden, slope, normal, inverse_std, delta, d_output):
+def backward(x, theta, gradient, layers, memory, d_output):
     """∂L/∂W = δᵀ x, ∂L/∂b = Σₙ δ and ∂L/∂x = δ W, from the last layer to the first, with δ = ∂L/∂y.
 
     Between two layers δ goes through the activation's slope and, where there is one, layer norm.
@@ -59,17 +58,13 @@ def backward(x, theta, gradient, layers, hidden, slope, normal, inverse_std, del
         theta: (P,) all parameters.
         gradient: (P,) written where this network's parameters are.
         layers: (layers, 7) the network's table.
-        hidden: from `forward`.
-        slope: from `forward`, as are the next two.
-        normal: of layer norm.
-        inverse_std: likewise.
-        delta: room for the hidden layers' δ.
+        memory: as `forward` left it; its `delta` is written.
         d_output: (n, O) ∂L/∂output.
     """
     n = x.shape[0]
     d_y = d_output
     for k in range(layers.shape[0] - 1, -1, -1):
-        below = x if k == 0 else _block(hidden, layers, k - 1, n)
+        below = x if k == 0 else _block(memory.hidden, layers, k - 1, n)
         np.dot(d_y.T, below, _weight(gradient, layers, k))
         bias = _units(gradient, layers, k, BIAS)
         for j in range(bias.size):
@@ -78,17 +73,17 @@ def backward(x, theta, gradient, layers, hidden, slope, normal, inverse_std, del
             for j in range(bias.size):
                 bias[j] += d_y[i, j]
         if k > 0:
-            d_below = _block(delta, layers, k - 1, n)
+            d_below = _block(memory.delta, layers, k - 1, n)
             np.dot(d_y, _weight(theta, layers, k), d_below)
-            flat, steep = d_below.reshape(-1), _block(slope, layers, k - 1, n).reshape(-1)
+            flat, steep = d_below.reshape(-1), _block(memory.slope, layers, k - 1, n).reshape(-1)
             for i in range(flat.size):
                 flat[i] *= steep[i]
             if layers[k - 1, GAIN] >= 0:
                 layer_norm_backward(
                     d_below,
                     _units(theta, layers, k - 1, GAIN),
-                    _block(normal, layers, k - 1, n),
-                    inverse_std[(k - 1) * n : k * n],
+                    _block(memory.normal, layers, k - 1, n),
+                    memory.inverse_std[(k - 1) * n : k * n],
                     _units(gradient, layers, k - 1, GAIN),
                     _units(gradient, layers, k - 1, SHIFT),
                 )
@@ -108,6 +103,6 @@ def _units(vector, layers, k, what):
 
 
 @kernel
-def _block(memory, layers, k, n):
+def _block(room, layers, k, n):
     start, width = layers[k, PLACE] * n, layers[k, OUTPUTS]
-    return memory[start : start + width * n].reshape(n, width)
+    return room[start : start + width * n].reshape(n, width)
