@@ -84,7 +84,8 @@ class ActionMap:
             if self.distribution == "beta":
                 drawn = 2 * drawn - 1
             # Clipped here rather than at ±clip, which is the same but for a rounding that would leave the box.
-            drawn = np.clip(self._centre + drawn * self._gain, self.space.low, self.space.high)
+            # By two calls, which cost a fraction of np.clip where there are few numbers.
+            drawn = np.minimum(np.maximum(self._centre + drawn * self._gain, self.space.low), self.space.high)
         elif isinstance(self.space, spaces.Discrete | spaces.MultiDiscrete):
             drawn = drawn + self.space.start
         return drawn.astype(self.space.dtype, copy=False)

@@ -139,7 +139,7 @@ class Collector:
             self._return += reward
             self._length += 1
             self._begins = done = terminated | truncated
-            if done.any():
+            if np.count_nonzero(done):
                 cut = truncated & ~terminated
                 if cut.any():
                     data.cut.append(self._final(t, cut, info))
@@ -228,10 +228,10 @@ class Collector:
             when: for the message.
             rows: which environments these are of; all if None.
         """
-        fine_observation = np.asarray((np.abs(observation) <= _LARGEST).all(axis=1))
-        fine = fine_observation & (np.abs(reward) <= _LARGEST)
-        if fine.all():
+        if np.isfinite(observation).all() and np.abs(reward).max(initial=0.0) <= _LARGEST:
             return
+        fine_observation = np.asarray(np.isfinite(observation).all(axis=1))
+        fine = fine_observation & (np.abs(reward) <= _LARGEST)
         place = int(np.flatnonzero(~fine)[0])
         index = place if rows is None else int(rows[place])
         what = "a reward" if fine_observation[place] else "an observation"

@@ -111,7 +111,8 @@ class BodyVectorEnv(VectorEnv, ABC):
         self._observation_size = int(single_observation_space.shape[0])
         self._reset_called = False
         self._warnings: Int[np.ndarray, "W"] = np.zeros(self.batch.warning.shape[1], np.int64)
-        self._warnings_seen = np.zeros(self.batch.warning.shape[:2], np.int64)
+        self._warning_counts: Int[np.ndarray, "B W"] = self.batch.warning[:, :, 1]
+        self._warnings_seen = np.zeros(self._warning_counts.shape, np.int64)
         self._renderer: BodyRenderer | None = None
         self._picture: tuple[mujoco.MjModel, mujoco.MjData] | None = None
 
@@ -149,7 +150,7 @@ class BodyVectorEnv(VectorEnv, ABC):
         self.batch.reset(stage=mujoco.mjtStage.mjSTAGE_NONE.value)
         self.steps[:] = 0
         self._reset_bodies(self._all)
-        self._warnings_seen[:] = self.batch.warning[:, :, 1]
+        self._warnings_seen[:] = self._warning_counts
         self._reset_called = True
         return self._observation(slice(None), self.num_envs), {}
 
@@ -177,14 +178,14 @@ class BodyVectorEnv(VectorEnv, ABC):
         info: dict[str, Any] = {}
 
         done = terminated | truncated
-        if self._autoreset and done.any():
+        if self._autoreset and np.count_nonzero(done):
             ids = np.flatnonzero(done)
             final = np.zeros_like(observation)
             final[ids] = observation[ids]
             info = {"final_obs": final, "_final_obs": done}
             self.steps[ids] = 0
             self._reset_bodies(ids)
-            self._warnings_seen[:] = self.batch.warning[:, :, 1]
+            self._warnings_seen[:] = self._warning_counts
             observation[ids] = self._observation(ids, len(ids))
         return observation, reward, terminated, truncated, info
 
@@ -225,8 +226,8 @@ class BodyVectorEnv(VectorEnv, ABC):
 
     def _count_warnings(self) -> None:
         """Add MuJoCo's new warnings to the totals (its own counters restart with each simulation's reset)."""
-        counts = self.batch.warning[:, :, 1]
-        if not counts.any():
+        counts = self._warning_counts
+        if not np.count_nonzero(counts):
             return
         new = np.maximum(counts - self._warnings_seen, 0)
         self._warnings_seen[:] = counts
@@ -261,7 +262,7 @@ class BodyVectorEnv(VectorEnv, ABC):
                 f"got {np.shape(actions)}."
             )
         finite = np.isfinite(actions)
-        if not finite.all():
+        if np.count_nonzero(finite) < finite.size:
             index = int(np.flatnonzero(~finite.all(axis=1))[0])
             raise EnvironmentFault(
                 index,
