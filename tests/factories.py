@@ -40,6 +40,7 @@ POLICIES: dict[str, dict[str, Any]] = {
     "bernoulli": {"action_space": BINARY},
     "masked": {"action_space": DISCRETE, "observation_space": MASKED},
     "memory": {"memory_size": 8},
+    "layer norm": {"layer_norm": True},
 }
 """One policy of every kind: what `a_policy` and the algorithms below take for it."""
 
@@ -57,11 +58,12 @@ def a_policy(
     memory_size: int = 0,
     seed: int = 0,
     hidden: tuple[int, ...] = (16, 16),
+    layer_norm: bool = False,
 ) -> Policy:
     return Policy(
         observation_space,
         action_space,
-        shape=NetShape(list(hidden), memory_size=memory_size),
+        shape=NetShape(list(hidden), memory_size=memory_size, layer_norm=layer_norm),
         normalise=normalise,
         initial_std=1.0,
         action_clip=3.0,
@@ -76,10 +78,11 @@ def a_critic(
     activation: Any = "tanh",
     memory_size: int = 0,
     observation_space: spaces.Space[Any] = OBSERVATION,
+    layer_norm: bool = False,
 ) -> Critic:
     return Critic(
         ObservationLayout(observation_space),
-        shape=NetShape([16, 16], activation, memory_size=memory_size),
+        shape=NetShape([16, 16], activation, memory_size=memory_size, layer_norm=layer_norm),
         standardise=standardise,
         rng=rng(),
     )
@@ -141,7 +144,9 @@ def _parts(
         given.pop("reward_strength", 1.0),
         given.pop("time_horizon", 1000),
     )
-    shape = {key: given.pop(key) for key in ("observation_space", "memory_size") if key in given}
+    shape = {
+        key: given.pop(key) for key in ("observation_space", "memory_size", "layer_norm") if key in given
+    }
     policy_only = {key: given.pop(key) for key in ("hidden", "seed", "normalise") if key in given}
     settings = model.model_validate(given)
     policy = a_policy(action_space, distribution=settings.distribution, **shape, **policy_only)

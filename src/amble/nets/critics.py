@@ -123,7 +123,13 @@ class QCritic(_Scaled):
             )
         inputs = layout.size if self.choices else layout.size + dimensions
         self.net = mlp(
-            inputs, shape.hidden, self.choices or 1, activation=shape.activation, head_gain=1.0, rng=rng
+            inputs,
+            shape.hidden,
+            self.choices or 1,
+            activation=shape.activation,
+            head_gain=1.0,
+            rng=rng,
+            layer_norm=shape.layer_norm,
         )
 
     def forward(
