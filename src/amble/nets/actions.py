@@ -84,7 +84,7 @@ class ActionMap:
             if self.distribution == "beta":
                 drawn = 2 * drawn - 1
             # Clipped here rather than at ±clip, which is the same but for a rounding that would leave the box.
-            drawn = np.clip(self._centre + drawn * self._gain, self.space.low, self.space.high)
+            drawn = np.clip(self.centre + drawn * self.gain, self.space.low, self.space.high)
         elif isinstance(self.space, spaces.Discrete | spaces.MultiDiscrete):
             drawn = drawn + self.space.start
         return drawn.astype(self.space.dtype, copy=False)
@@ -105,8 +105,8 @@ class ActionMap:
             )
         low, high = (np.where(bounded, bound, 0.0).astype(np.float64) for bound in (box.low, box.high))
         drawn_up_to = clip if self.distribution == "gaussian" else 1.0
-        self._gain = np.where(bounded, (high - low) / (2 * drawn_up_to), 1.0).astype(np.float32)
-        self._centre = ((high + low) / 2).astype(np.float32)
+        self.gain = np.where(bounded, (high - low) / (2 * drawn_up_to), 1.0).astype(np.float32)
+        self.centre = ((high + low) / 2).astype(np.float32)
 
 
 def mask_fits(layout: ObservationLayout, actions: ActionMap) -> None:

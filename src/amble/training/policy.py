@@ -73,6 +73,11 @@ class PortablePolicy:
         policy.load_state_dict(tensors)
         return cls(policy, spec)
 
+    @property
+    def policy(self) -> Policy:
+        """The networks themselves, for those who write them in another format."""
+        return self._policy
+
     @torch.no_grad()
     def act(self, observation: Any) -> Shaped[np.ndarray, "n ..."]:
         """The likeliest actions, as the environment takes them.

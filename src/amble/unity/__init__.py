@@ -1,0 +1,1 @@
+"""What Unity's side asks for: the contract of its model loader and its demonstrations."""
