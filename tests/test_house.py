@@ -23,7 +23,8 @@ ROOMS: dict[str, set[str]] = {
     "learner": {"errors", "native", "config", "maths", "nets", "algorithms"},
     "training": {"errors", "native", "config", "maths", "nets", "envs", "algorithms", "learner", "top"},
     "insight": {"errors", "config", "maths", "nets", "envs", "algorithms", "training"},
-    "cli": {"errors", "config", "envs", "training", "insight", "top"},
+    "export": {"errors", "nets", "training", "top"},
+    "cli": {"errors", "config", "envs", "training", "insight", "export", "top"},
     "spinup": {"errors", "maths", "envs", "training", "top"},
     "top": {"errors", "config", "envs", "training", "spinup"},
 }
@@ -39,6 +40,7 @@ NEVER: dict[str, set[str]] = {
     "learner": {"gymnasium", "mujoco", "time"},
     "training": {"typer", "argparse", "mujoco"},
     "insight": {"typer", "argparse"},
+    "export": {"typer", "argparse", "mujoco"},
     "spinup": {"typer", "argparse", "mujoco"},
 }
 EVERYWHERE = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}

@@ -23,6 +23,7 @@ from amble.nets.distributions import (
     DiscreteHead,
     GaussianHead,
     Head,
+    HybridHead,
     MultiCategoricalHead,
     SquashedGaussianHead,
 )
@@ -50,17 +51,24 @@ def heads() -> list[Head]:
         CategoricalHead(4),
         MultiCategoricalHead(CHOICES),
         BernoulliHead(3),
+        HybridHead(gaussian(), MultiCategoricalHead(CHOICES)),
+        HybridHead(BetaHead(3), CategoricalHead(4)),
     ]
 
 
 EVERY = pytest.mark.parametrize("head", heads(), ids=lambda head: type(head).__name__)
 DISCRETE = pytest.mark.parametrize(
-    "head", [head for head in heads() if isinstance(head, DiscreteHead)], ids=lambda head: type(head).__name__
+    "head",
+    [head for head in heads() if isinstance(head, DiscreteHead | HybridHead)],
+    ids=lambda head: type(head).__name__,
 )
 
 
 def theirs(head: Head, output: torch.Tensor) -> list[Distribution]:
     """One of torch's distributions for every dimension, over what is stored."""
+    if isinstance(head, HybridHead):
+        continuous, discrete = output.tensor_split([head.continuous.outputs], dim=-1)
+        return theirs(head.continuous, continuous) + theirs(head.discrete, discrete)
     if isinstance(head, GaussianHead):
         return [Normal(output[..., d], head.log_std[d].exp()) for d in range(3)]
     if isinstance(head, BetaHead):

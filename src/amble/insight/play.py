@@ -124,7 +124,7 @@ def _frames(
             ]
             yield caption(frame, [*lines, f"{decisions / fps:4.1f} s   return {total:.1f}"])
             shown += 1
-            action = policy.act(_batch_of_one(observation))[0]
+            action = _only(policy.act(_batch_of_one(observation)))
             observation, reward, terminated, truncated, _ = env.step(action)
             total, decisions, over = total + float(reward), decisions + 1, terminated or truncated
 
@@ -136,3 +136,8 @@ def _batch_of_one(observation: Any) -> Any:
     if isinstance(observation, tuple):
         return tuple(_batch_of_one(part) for part in observation)
     return np.asarray(observation)[None]
+
+
+def _only(action: Any) -> Any:
+    """The one action of a batch of one, as a single environment takes it."""
+    return tuple(part[0] for part in action) if isinstance(action, tuple) else action[0]

@@ -79,8 +79,8 @@ class PortablePolicy:
         return self._policy
 
     @torch.no_grad()
-    def act(self, observation: Any) -> Shaped[np.ndarray, "n ..."]:
-        """The likeliest actions, as the environment takes them.
+    def act(self, observation: Any) -> Shaped[np.ndarray, "n ..."] | tuple[np.ndarray, ...]:
+        """The likeliest actions, as the environment takes them: n of them, for a Tuple a tuple of its parts' n.
 
         Args:
             observation: raw, of n environments: (n, O), or for other spaces as a VectorEnv gives it.

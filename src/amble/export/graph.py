@@ -50,6 +50,10 @@ class Graph:
         self._nodes.append(helper.make_node(kind, list(inputs), names, name, **attributes))
         return names
 
+    def joined(self, values: list[str]) -> str:
+        """Values (n, …) side by side along the second axis."""
+        return values[0] if len(values) == 1 else self.node("Concat", *values, axis=1)
+
     def output(self, name: str, value: str, *shape: int, integer: bool = False) -> None:
         """An output (batch, *shape) of float32, or int64, that shows a value computed before."""
         self._nodes.append(helper.make_node("Identity", [value], [name], name))

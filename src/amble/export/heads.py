@@ -7,9 +7,9 @@ as Unity's branches do. Axes: n rows, A action dimensions, D branches, K logits 
 from __future__ import annotations
 
 import numpy as np
-import torch
 from gymnasium import spaces
 
+from amble.export.graph import Graph
 from amble.nets.actions import ActionMap
 from amble.nets.distributions import (
     BernoulliHead,
@@ -21,7 +21,6 @@ from amble.nets.distributions import (
     MultiCategoricalHead,
 )
 from amble.nets.heads import beta
-from amble.unity.export.graph import Graph
 
 _NEVER = 1e8
 """What is taken from the logit of a choice that is not allowed, as in training."""
@@ -35,9 +34,7 @@ def branch_sizes(head: DiscreteHead) -> list[int]:
     return list(head.choices) if isinstance(head, MultiCategoricalHead) else [2] * head.dimensions
 
 
-def add_continuous(
-    graph: Graph, head: ContinuousHead, actions: ActionMap, box: spaces.Box, output: str
-) -> tuple[str, str]:
+def add_continuous(graph: Graph, head: ContinuousHead, actions: ActionMap, output: str) -> tuple[str, str]:
     """(n, A) drawn and (n, A) likeliest, from the network's output."""
     if isinstance(head, BetaHead):
         drawn, mode = _beta(graph, head, output)
@@ -45,7 +42,7 @@ def add_continuous(
         drawn, mode = _gaussian(graph, head, output), output
         if actions.distribution == "squashed":
             drawn, mode = graph.node("Tanh", drawn), graph.node("Tanh", mode)
-    return _to_env(graph, actions, box, drawn), _to_env(graph, actions, box, mode)
+    return _to_env(graph, actions, drawn), _to_env(graph, actions, mode)
 
 
 def add_discrete(graph: Graph, head: DiscreteHead, output: str, masks: str) -> tuple[str, str]:
@@ -54,18 +51,21 @@ def add_discrete(graph: Graph, head: DiscreteHead, output: str, masks: str) -> t
         output = _yes_or_no(graph, head, output)
     drawn: list[str] = []
     mode: list[str] = []
-    start = 0
-    for size in branch_sizes(head):
-        logits, mask = (_columns(graph, value, start, start + size) for value in (output, masks))
+    sizes, start = branch_sizes(head), 0
+    for size in sizes:
+        logits, mask = output, masks
+        if len(sizes) > 1:
+            logits, mask = (columns(graph, value, start, start + size) for value in (output, masks))
         logits = _masked(graph, logits, mask)
         log_p = graph.node("LogSoftmax", logits, axis=1)
         drawn.append(graph.node("Multinomial", log_p, dtype=_INT64, sample_size=1))
         mode.append(graph.node("ArgMax", logits, axis=1, keepdims=1))
         start += size
-    return graph.node("Concat", *drawn, axis=1), graph.node("Concat", *mode, axis=1)
+    return graph.joined(drawn), graph.joined(mode)
 
 
-def _columns(graph: Graph, value: str, start: int, stop: int) -> str:
+def columns(graph: Graph, value: str, start: int, stop: int) -> str:
+    """Columns start to stop - 1 of (n, w)."""
     return graph.node("Slice", value, axes=[1], starts=[start], ends=[stop])
 
 
@@ -107,8 +107,8 @@ def _softplus(graph: Graph, x: str) -> str:
 
 def _share(graph: Graph, head: BetaHead, both: str) -> str:
     """first / (first + second) of the two halves, kept off the ends."""
-    first = _columns(graph, both, 0, head.dimensions)
-    second = _columns(graph, both, head.dimensions, 2 * head.dimensions)
+    first = columns(graph, both, 0, head.dimensions)
+    second = columns(graph, both, head.dimensions, 2 * head.dimensions)
     share = graph.node("Div", first, graph.node("Add", first, second))
     return graph.node("Clip", share, min=beta.EDGE, max=1 - beta.EDGE)
 
@@ -138,7 +138,7 @@ def _gamma(graph: Graph, shape: str) -> str:
     return sample
 
 
-def _to_env(graph: Graph, actions: ActionMap, box: spaces.Box, drawn: str) -> str:
+def _to_env(graph: Graph, actions: ActionMap, drawn: str) -> str:
     """`ActionMap.to_env` for a Box: stretched over the box and kept in it. For Unity's it is clip(·, ±3)/3."""
     if actions.distribution == "beta":
         drawn = graph.node("Sub", graph.node("Mul", drawn, graph.constant([2.0])), graph.constant([1.0]))
@@ -147,7 +147,8 @@ def _to_env(graph: Graph, actions: ActionMap, box: spaces.Box, drawn: str) -> st
         drawn = graph.node("Mul", drawn, graph.constant(gain))
     if centre.any():
         drawn = graph.node("Add", drawn, graph.constant(centre))
-    low, high = (bound.reshape(-1).astype(np.float32) for bound in (box.low, box.high))
+    assert isinstance(actions.space, spaces.Box)
+    low, high = (bound.reshape(-1).astype(np.float32) for bound in (actions.space.low, actions.space.high))
     if (low == low[0]).all() and (high == high[0]).all() and np.isfinite([low[0], high[0]]).all():
         return graph.node("Clip", drawn, min=float(low[0]), max=float(high[0]))
     if np.isfinite(low).any():

@@ -11,11 +11,11 @@ import numpy as np
 from jaxtyping import Float32
 
 from amble.errors import UsageError
+from amble.export.graph import Graph
+from amble.export.layers import add
 from amble.nets.actor_critic import Policy
 from amble.nets.normaliser import Normaliser
 from amble.nets.observations import Part
-from amble.unity.export.graph import Graph
-from amble.unity.export.layers import add
 
 _AXES_MAX = 3
 
@@ -48,13 +48,15 @@ def add_sensors(graph: Graph, policy: Policy) -> str:
         values[part.kind].append(_shaped(graph, part, graph.input(f"obs_{i}", *shape), len(shape)))
     features: list[str] = []
     if values["vector"]:
-        vector = _joined(graph, values["vector"])
-        features.append(vector if policy.normaliser is None else _normalised(graph, policy.normaliser, vector))
+        vector = graph.joined(values["vector"])
+        features.append(
+            vector if policy.normaliser is None else _normalised(graph, policy.normaliser, vector)
+        )
     features += values["categories"]
     if policy.encoder is not None:
         encoders = zip(policy.encoder.encoders, values["image"], strict=True)
         features += [add(graph, encoder, image) for encoder, image in encoders]
-    return _joined(graph, features)
+    return graph.joined(features)
 
 
 def _shaped(graph: Graph, part: Part, value: str, axes: int) -> str:
@@ -68,10 +70,6 @@ def _normalised(graph: Graph, normaliser: Normaliser, vector: str) -> str:
     centred = graph.node("Sub", vector, graph.constant(normaliser.mean.float()))
     scaled = graph.node("Div", centred, graph.constant(normaliser.std.float()))
     return graph.node("Clip", scaled, min=-normaliser.limit, max=normaliser.limit)
-
-
-def _joined(graph: Graph, values: list[str]) -> str:
-    return values[0] if len(values) == 1 else graph.node("Concat", *values, axis=1)
 
 
 def sensor_values(policy: Policy, rows: Float32[np.ndarray, "n O"]) -> dict[str, np.ndarray]:

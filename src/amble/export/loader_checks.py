@@ -17,7 +17,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto
 
-from amble.unity.export.reference import run
+from amble.export.reference import run
 
 VERSION = 3
 """Of the contract with inputs `obs_0`, `obs_1` … and memory as a plain input and output."""
@@ -25,11 +25,14 @@ _VERSION_MIN = 2
 _OPSET_MAX = 15
 """The newest operator set that every Sentis takes; Barracuda stops at 9 to 13, operator by operator."""
 
-OPERATORS = frozenset(
-    """Abs Add Cast Clip Concat Constant Conv Div Elu Exp Flatten Gemm Greater Identity LSTM LeakyRelu Log LogSoftmax
-    MatMul Max MaxPool Min Mul Multinomial Neg RandomNormalLike RandomUniformLike ReduceMax ReduceMean Relu Reshape
-    Sigmoid Slice Softmax Sqrt Squeeze Sub Tanh Transpose Unsqueeze ArgMax""".split()
-)
+# fmt: off
+OPERATORS = frozenset([
+    "Abs", "Add", "ArgMax", "Cast", "Clip", "Concat", "Constant", "Conv", "Div", "Elu", "Exp", "Flatten", "Gemm",
+    "Greater", "Identity", "LSTM", "LeakyRelu", "Log", "LogSoftmax", "MatMul", "Max", "MaxPool", "Min", "Mul",
+    "Multinomial", "Neg", "RandomNormalLike", "RandomUniformLike", "ReduceMax", "ReduceMean", "Relu", "Reshape",
+    "Sigmoid", "Slice", "Softmax", "Sqrt", "Squeeze", "Sub", "Tanh", "Transpose", "Unsqueeze",
+])
+# fmt: on
 """Of those that both Barracuda and Sentis run, the ones that a policy has a use for."""
 _OTHER_INPUTS = frozenset({"prev_action", "epsilon", "action_masks", "sequence_length", "recurrent_in"})
 _CONTINUOUS, _DISCRETE = "continuous_actions", "discrete_actions"
@@ -107,7 +110,7 @@ def check_model(
     try:
         # Whatever the reference stumbles over, the message names it; Unity would stop at the same place.
         outputs = run(model, _zeros(model))
-    except Exception as error:  # noqa: BLE001
+    except Exception as error:
         return [FailedCheck(Failure.DOES_NOT_RUN, f"{type(error).__name__}: {error}")]
     failed = list(_type_checks(outputs)) or list(_expected_tensors(outputs, deterministic))
     if failed:
@@ -131,7 +134,9 @@ def _import_checks(model: onnx.ModelProto) -> Iterator[FailedCheck]:
         return
     opset = max((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), default=0)
     if opset > _OPSET_MAX:
-        yield FailedCheck(Failure.NEW_OPSET, f"{opset}, and {_OPSET_MAX} is the newest that all versions read")
+        yield FailedCheck(
+            Failure.NEW_OPSET, f"{opset}, and {_OPSET_MAX} is the newest that all versions read"
+        )
     unknown = sorted({node.op_type for node in model.graph.node} - OPERATORS)
     if unknown:
         yield FailedCheck(Failure.UNKNOWN_OPERATOR, ", ".join(unknown))
@@ -139,7 +144,9 @@ def _import_checks(model: onnx.ModelProto) -> Iterator[FailedCheck]:
         kind = value.type.tensor_type.elem_type
         if kind != TensorProto.FLOAT:
             name = TensorProto.DataType.Name(kind)
-            yield FailedCheck(Failure.WRONG_TYPE, f"the input {value.name} is {name}, and is filled with floats")
+            yield FailedCheck(
+                Failure.WRONG_TYPE, f"the input {value.name} is {name}, and is filled with floats"
+            )
 
 
 def _zeros(model: onnx.ModelProto) -> dict[str, np.ndarray]:
@@ -258,5 +265,7 @@ def _output_shapes(agent: AgentSpec, outputs: Mapping[str, np.ndarray]) -> Itera
         return
     for i, (ours, theirs) in enumerate(zip(branches, agent.branches, strict=True)):
         if ours != theirs:
-            yield FailedCheck(Failure.BRANCH_SIZE, f"branch {i} has {ours} in the model, {theirs} in the agent")
+            yield FailedCheck(
+                Failure.BRANCH_SIZE, f"branch {i} has {ours} in the model, {theirs} in the agent"
+            )
             return

@@ -16,7 +16,9 @@ class Multinomial(OpRun):
 
     op_domain = ""
 
-    def _run(self, x: np.ndarray, dtype: Any = None, sample_size: int = 1, seed: Any = None) -> tuple[np.ndarray]:
+    def _run(
+        self, x: np.ndarray, dtype: Any = None, sample_size: int = 1, seed: Any = None
+    ) -> tuple[np.ndarray]:
         noise = -np.log(-np.log(np.random.default_rng().uniform(1e-20, 1.0, (*x.shape, sample_size))))
         return (np.argmax(x[..., None] + noise, axis=1).astype(np.int64),)
 

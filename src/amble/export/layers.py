@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from amble.errors import UsageError
+from amble.export.graph import Graph
 from amble.nets.encoders import ResidualBlock
 from amble.nets.memory import RecurrentNet
-from amble.unity.export.graph import Graph
 
 
 def add(graph: Graph, module: nn.Module, x: str) -> str:
@@ -76,7 +76,9 @@ def _silu(graph: Graph, layer: nn.SiLU, x: str) -> str:
 def _layer_norm(graph: Graph, layer: nn.LayerNorm, x: str) -> str:
     """(x - mean) / √(variance + ε) · weight + bias over F; operator set 9 has no node for it."""
     if len(layer.normalized_shape) != 1:
-        raise UsageError(f"A LayerNorm over {layer.normalized_shape} is not written to ONNX, only one over features.")
+        raise UsageError(
+            f"A LayerNorm over {layer.normalized_shape} is not written to ONNX, only one over features."
+        )
     centred = graph.node("Sub", x, graph.node("ReduceMean", x, axes=[1], keepdims=1))
     variance = graph.node("ReduceMean", graph.node("Mul", centred, centred), axes=[1], keepdims=1)
     deviation = graph.node("Sqrt", graph.node("Add", variance, graph.constant([layer.eps])))
@@ -105,7 +107,9 @@ def _conv(graph: Graph, layer: nn.Conv2d, x: str) -> str:
 
 def _max_pool(graph: Graph, layer: nn.MaxPool2d, x: str) -> str:
     if layer.ceil_mode or _pair(layer.dilation) != [1, 1]:
-        raise UsageError("A MaxPool2d with ceil_mode or dilation is not written to ONNX: Unity's loader refuses it.")
+        raise UsageError(
+            "A MaxPool2d with ceil_mode or dilation is not written to ONNX: Unity's loader refuses it."
+        )
     return graph.node(
         "MaxPool",
         x,

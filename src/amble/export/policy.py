@@ -8,21 +8,21 @@ from pathlib import Path
 import numpy as np
 import onnx
 import torch
-from gymnasium import spaces
 from jaxtyping import Float32
 
 from amble.errors import AmbleError, UsageError
+from amble.export.graph import Graph
+from amble.export.heads import add_continuous, add_discrete, branch_sizes, columns
+from amble.export.layers import add, add_recurrent
+from amble.export.loader_checks import VERSION, AgentSpec, check_model
+from amble.export.reference import run
+from amble.export.sensors import add_sensors, sensor_shapes, sensor_values
+from amble.nets.actions import ActionMap
 from amble.nets.actor_critic import Policy
-from amble.nets.distributions import BernoulliHead, ContinuousHead, DiscreteHead
+from amble.nets.distributions import BernoulliHead, ContinuousHead, DiscreteHead, HybridHead
 from amble.nets.memory import RecurrentNet
 from amble.training.files import write_file
 from amble.training.policy import PortablePolicy
-from amble.unity.export.graph import Graph
-from amble.unity.export.heads import add_continuous, add_discrete, branch_sizes
-from amble.unity.export.layers import add, add_recurrent
-from amble.unity.export.reference import run
-from amble.unity.export.sensors import add_sensors, sensor_shapes, sensor_values
-from amble.unity.loader_checks import VERSION, AgentSpec, check_model
 
 _TRIALS = 8
 """Random observations on which a model is compared with its policy before its file is written."""
@@ -61,9 +61,9 @@ def build_model(policy: Policy, name: str) -> onnx.ModelProto:
         UsageError: a layer, a head or an observation that has no counterpart here, by name.
     """
     graph = Graph()
-    head, memory = policy.head, policy.memory_size
+    memory, (continuous, discrete) = policy.memory_size, _heads(policy)
     features = add_sensors(graph, policy)
-    masks = graph.input("action_masks", sum(branch_sizes(head))) if isinstance(head, DiscreteHead) else ""
+    masks = "" if discrete is None else graph.input("action_masks", sum(branch_sizes(discrete)))
     if isinstance(policy.actor, RecurrentNet):
         raw, remembered = add_recurrent(graph, policy.actor, features, graph.input("recurrent_in", 1, memory))
     else:
@@ -71,19 +71,20 @@ def build_model(policy: Policy, name: str) -> onnx.ModelProto:
 
     graph.constant_output("version_number", [VERSION])
     graph.constant_output("memory_size", [memory])
-    if isinstance(head, ContinuousHead) and isinstance(policy.actions.space, spaces.Box):
-        drawn, mode = add_continuous(graph, head, policy.actions, policy.actions.space, raw)
-        graph.output("continuous_actions", drawn, head.dimensions)
-        graph.constant_output("continuous_action_output_shape", [head.dimensions])
-        graph.output("deterministic_continuous_actions", mode, head.dimensions)
-    elif isinstance(head, DiscreteHead):
-        branches = branch_sizes(head)
-        drawn, mode = add_discrete(graph, head, raw, masks)
+    numbers = 0 if continuous is None else continuous.outputs
+    if continuous is not None:
+        own = raw if discrete is None else columns(graph, raw, 0, numbers)
+        drawn, mode = add_continuous(graph, continuous, _box_map(policy.actions), own)
+        graph.output("continuous_actions", drawn, continuous.dimensions)
+        graph.constant_output("continuous_action_output_shape", [continuous.dimensions])
+        graph.output("deterministic_continuous_actions", mode, continuous.dimensions)
+    if discrete is not None:
+        own = raw if continuous is None else columns(graph, raw, numbers, numbers + discrete.outputs)
+        branches = branch_sizes(discrete)
+        drawn, mode = add_discrete(graph, discrete, own, masks)
         graph.output("discrete_actions", drawn, len(branches), integer=True)
         graph.constant_output("discrete_action_output_shape", [branches])
         graph.output("deterministic_discrete_actions", mode, len(branches), integer=True)
-    else:
-        raise UsageError(f"A policy with a {type(head).__name__} is not written to ONNX.")
     if remembered:
         graph.output("recurrent_out", remembered, 1, memory)
     return graph.model(name)
@@ -91,11 +92,11 @@ def build_model(policy: Policy, name: str) -> onnx.ModelProto:
 
 def agent_spec(policy: Policy) -> AgentSpec:
     """The agent in Unity that this policy fits."""
-    head = policy.head
+    continuous, discrete = _heads(policy)
     return AgentSpec(
         sensors=sensor_shapes(policy),
-        continuous=head.dimensions if isinstance(head, ContinuousHead) else 0,
-        branches=branch_sizes(head) if isinstance(head, DiscreteHead) else [],
+        continuous=0 if continuous is None else continuous.dimensions,
+        branches=[] if discrete is None else branch_sizes(discrete),
     )
 
 
@@ -125,9 +126,9 @@ def model_inputs(
     policy: Policy, rows: Float32[np.ndarray, "n O"], state: Float32[np.ndarray, "n M"]
 ) -> dict[str, np.ndarray]:
     """What the model is given where the policy sees these rows and remembers this."""
-    inputs = sensor_values(policy, rows)
-    if isinstance(policy.head, DiscreteHead):
-        inputs["action_masks"] = _masks(policy, rows)
+    inputs, discrete = sensor_values(policy, rows), _heads(policy)[1]
+    if discrete is not None:
+        inputs["action_masks"] = _masks(policy, discrete, rows)
     if policy.memory_size:
         inputs["recurrent_in"] = state[:, None, :]
     return inputs
@@ -147,29 +148,43 @@ def differences(
     """
     before = torch.from_numpy(state) if policy.memory_size else None
     output, after = policy.step(policy.normalised(torch.from_numpy(rows)), before)
-    head, found = policy.head, dict[str, float]()
-    if isinstance(head, ContinuousHead):
+    (continuous, discrete), found = _heads(policy), dict[str, float]()
+    numbers = 0 if continuous is None else continuous.outputs
+    if continuous is not None:
         name = "deterministic_continuous_actions"
-        found[name] = _largest(outputs[name], policy.actions.to_env(head.mode(output)))
-    else:
-        name = "deterministic_discrete_actions"
-        mode = head.mode(output)
+        theirs = _box_map(policy.actions).to_env(continuous.mode(output[:, :numbers]))
+        found[name] = _largest(outputs[name], np.asarray(theirs))
+    if discrete is not None:
+        name, logits = "deterministic_discrete_actions", output[:, numbers:]
+        mode = discrete.mode(logits)
         chosen = torch.from_numpy(outputs[name]).reshape(mode.shape)
-        loss = head.log_probs(output, mode) - head.log_probs(output, chosen)
+        loss = discrete.log_probs(logits, mode) - discrete.log_probs(logits, chosen)
         found[name] = float(loss.max())
     if after is not None:
         found["recurrent_out"] = _largest(outputs["recurrent_out"], after.numpy())
     return found
 
 
-def _masks(policy: Policy, rows: Float32[np.ndarray, "n O"]) -> Float32[np.ndarray, "n K"]:
+def _heads(policy: Policy) -> tuple[ContinuousHead | None, DiscreteHead | None]:
+    """The head of the continuous actions and that of the discrete ones."""
+    head = policy.head
+    if isinstance(head, HybridHead):
+        return head.continuous, head.discrete
+    return (head, None) if isinstance(head, ContinuousHead) else (None, head)
+
+
+def _box_map(actions: ActionMap) -> ActionMap:
+    return actions.parts[0] if actions.parts else actions
+
+
+def _masks(
+    policy: Policy, head: DiscreteHead, rows: Float32[np.ndarray, "n O"]
+) -> Float32[np.ndarray, "n K"]:
     """The rows' mask as Unity gives it; 1 throughout where there is none."""
-    assert isinstance(policy.head, DiscreteHead)
-    branches = branch_sizes(policy.head)
-    masks = np.ones((len(rows), sum(branches)), np.float32)
+    masks = np.ones((len(rows), sum(branch_sizes(head))), np.float32)
     if policy.layout.mask is not None:
         given = rows[:, policy.layout.mask]
-        if isinstance(policy.head, BernoulliHead):  # ours says only whether yes is allowed
+        if isinstance(head, BernoulliHead):  # ours says only whether yes is allowed
             masks[:, 1::2] = given
         else:
             masks[:] = given

@@ -1,1 +1,0 @@
-"""What Unity's side asks for: the contract of its model loader and its demonstrations."""
