@@ -388,6 +388,12 @@ class TestMasks:
         assert CategoricalHead(4).masked(output, mask).tolist() == [[0] * 4, [0, -1e8, -1e8, -1e8]]
         assert MultiCategoricalHead([2, 2]).masked(output, mask).tolist() == [[0] * 4, [0, -1e8, 0, 0]]
 
+    def test_both_kinds_mask_their_choices_only(self) -> None:
+        head = HybridHead(gaussian(), CategoricalHead(2))
+        output = head.masked(torch.tensor([[1.0, 2.0, 3.0, 4.0, 5.0]]), torch.tensor([[1.0, 0.0]]))
+        assert output.tolist() == [[1, 2, 3, 4, -1e8]]
+        assert head.mode(output).tolist() == [[1, 2, 3, 0]]
+
     def test_answers_that_are_all_masked_are_no(self) -> None:
         output = BernoulliHead(2).masked(torch.zeros(1, 2), torch.zeros(1, 2))
         assert BernoulliHead(2).log_probs(output, torch.zeros(1, 2, dtype=torch.int64)).tolist() == [[0, 0]]
