@@ -171,7 +171,7 @@ def test_samples_have_the_moments(head: Head) -> None:
     output = outputs(head, 1, seed=3).expand(n, -1)
     for of, drawn in zip(theirs(head, output[0]), by_dimension(head, sampled(head, output)), strict=True):
         if isinstance(of, Categorical):
-            frequency = drawn.bincount(minlength=len(of.probs)) / n
+            frequency = drawn.long().bincount(minlength=len(of.probs)) / n
             torch.testing.assert_close(frequency, of.probs, atol=5 * 0.5 / math.sqrt(n), rtol=0)
         else:
             error = 5 * of.stddev.item() / math.sqrt(n)

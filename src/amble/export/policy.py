@@ -126,12 +126,27 @@ def model_inputs(
     policy: Policy, rows: Float32[np.ndarray, "n O"], state: Float32[np.ndarray, "n M"]
 ) -> dict[str, np.ndarray]:
     """What the model is given where the policy sees these rows and remembers this."""
-    inputs, discrete = sensor_values(policy, rows), _heads(policy)[1]
-    if discrete is not None:
-        inputs["action_masks"] = _masks(policy, discrete, rows)
+    inputs, masks = sensor_values(policy, rows), mask_values(policy, rows)
+    if masks is not None:
+        inputs["action_masks"] = masks
     if policy.memory_size:
         inputs["recurrent_in"] = state[:, None, :]
     return inputs
+
+
+def mask_values(policy: Policy, rows: Float32[np.ndarray, "n O"]) -> Float32[np.ndarray, "n K"] | None:
+    """The rows' mask as Unity gives it, 1 throughout where they have none; None without discrete actions."""
+    head = _heads(policy)[1]
+    if head is None:
+        return None
+    masks = np.ones((len(rows), sum(branch_sizes(head))), np.float32)
+    if policy.layout.mask is not None:
+        given = rows[:, policy.layout.mask]
+        if isinstance(head, BernoulliHead):  # ours says only whether yes is allowed
+            masks[:, 1::2] = given
+        else:
+            masks[:] = given
+    return masks
 
 
 @torch.no_grad()
@@ -175,20 +190,6 @@ def _heads(policy: Policy) -> tuple[ContinuousHead | None, DiscreteHead | None]:
 
 def _box_map(actions: ActionMap) -> ActionMap:
     return actions.parts[0] if actions.parts else actions
-
-
-def _masks(
-    policy: Policy, head: DiscreteHead, rows: Float32[np.ndarray, "n O"]
-) -> Float32[np.ndarray, "n K"]:
-    """The rows' mask as Unity gives it; 1 throughout where there is none."""
-    masks = np.ones((len(rows), sum(branch_sizes(head))), np.float32)
-    if policy.layout.mask is not None:
-        given = rows[:, policy.layout.mask]
-        if isinstance(head, BernoulliHead):  # ours says only whether yes is allowed
-            masks[:, 1::2] = given
-        else:
-            masks[:] = given
-    return masks
 
 
 def _largest(ours: np.ndarray, theirs: np.ndarray) -> float:

@@ -7,7 +7,7 @@ from jaxtyping import Float, Shaped
 from torch import Tensor, nn
 
 from amble.nets.heads.beta import BetaHead
-from amble.nets.heads.categorical import BernoulliHead, CategoricalHead, MultiCategoricalHead
+from amble.nets.heads.categorical import BernoulliHead, CategoricalHead, MultiCategoricalHead, joint_variance
 from amble.nets.heads.gaussian import GaussianHead
 
 
@@ -83,10 +83,11 @@ class HybridHead(nn.Module):
         return self.continuous.kl(p_a, q_a) + self.discrete.kl(p_c, q_c)
 
     def ratio_variance(self, p: Float[Tensor, "*n Q"], q: Float[Tensor, "*n Q"]) -> Float[Tensor, "*n"]:
-        """Var of a product of independent ratios of mean 1: (1 + Var)(1 + Var) - 1."""
+        """Var_{a~q}[p/q] in closed form; inf where one of the two is."""
         (p_a, p_c), (q_a, q_c) = self._distributions(p), self._distributions(q)
-        a, c = self.continuous.ratio_variance(p_a, q_a), self.discrete.ratio_variance(p_c, q_c)
-        return a + c + a * c
+        return joint_variance(
+            [self.continuous.ratio_variance(p_a, q_a), self.discrete.ratio_variance(p_c, q_c)]
+        )
 
     def split(self, action: Float[Tensor, "*n dimensions"]) -> tuple[Float[Tensor, "*n A"], Tensor]:
         """Continuous numbers, and choices as the discrete head stores them."""
