@@ -77,12 +77,7 @@ class EnvironmentScene:
             threads: that the environments may use.
             say: is told what of the trainer's wishes is done and what is not.
         """
-        self._env_id, self._agents, self._kwargs, self._threads = (
-            env_id,
-            agents,
-            dict(env_kwargs or {}),
-            threads,
-        )
+        self._env_id, self._agents, self._kwargs, self._threads = env_id, agents, dict(env_kwargs or {}), threads
         self._say, self._said = say, set[str]()
         self._seed, self._begun, self._changed = 0, False, False
         self._statistics = StatisticsChannel()
@@ -151,9 +146,7 @@ class EnvironmentScene:
         if self._pace is not None:
             time.sleep(max(0.0, self._next - time.monotonic()))
             self._next = max(self._next, time.monotonic() - self._pace) + self._pace
-        observation, reward, terminated, truncated, info = self._env.step(
-            self._to_env(actions[self.behavior])
-        )
+        observation, reward, terminated, truncated, info = self._env.step(self._to_env(actions[self.behavior]))
         ends = {"done": terminated | truncated, "interrupted": truncated & ~terminated}
         if self._changed:
             return self._cut_all(observation, reward, ends, info)
@@ -180,9 +173,7 @@ class EnvironmentScene:
         self, observation: Any, reward: np.ndarray, ends: dict[str, np.ndarray], info: dict[str, Any]
     ) -> dict[str, Frame]:
         """The settings have changed: what runs is cut off here, and all begin anew."""
-        self._seed = int(
-            np.random.SeedSequence((self._seed, 1)).generate_state(1)[0]
-        )  # not the same episodes again
+        self._seed = int(np.random.SeedSequence((self._seed, 1)).generate_state(1)[0])  # not the same episodes again
         begun = self.reset()[self.behavior]
         old = self._frame(observation, reward, ends, info)[self.behavior]
         running = ~ends["done"]
@@ -207,10 +198,7 @@ class EnvironmentScene:
         reward = np.asarray(reward, np.float32)
         terminals = Terminals(
             self._ids[ids],
-            tuple(
-                part.of(final) if ids.size else np.zeros((0, *part.spec.shape), np.float32)
-                for part in self._parts
-            ),
+            tuple(part.of(final) if ids.size else np.zeros((0, *part.spec.shape), np.float32) for part in self._parts),
             reward[ids],
             ends["interrupted"][ids],
         )
@@ -241,9 +229,7 @@ def _parts(space: spaces.Space[Any]) -> tuple[list[_Part], _Part | None]:
     return parts, mask
 
 
-def _leaves(
-    space: spaces.Space[Any], path: tuple[str | int, ...]
-) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+def _leaves(space: spaces.Space[Any], path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
     if isinstance(space, spaces.Dict):
         for key, part in space.spaces.items():
             yield from _leaves(part, (*path, key))
@@ -262,9 +248,7 @@ def _observation_spec(space: spaces.Space[Any], name: str) -> ObservationSpec:
     if _is_picture(space):
         shape = tuple(space.shape or ())
         if len(shape) == 2:
-            return ObservationSpec(
-                (*shape, 1), name or "CameraSensor", (TRANSLATION, TRANSLATION, NO_PROPERTY)
-            )
+            return ObservationSpec((*shape, 1), name or "CameraSensor", (TRANSLATION, TRANSLATION, NO_PROPERTY))
         first = shape[0] == min(shape) != shape[2]
         kinds = (NO_PROPERTY, TRANSLATION, TRANSLATION) if first else (TRANSLATION, TRANSLATION, NO_PROPERTY)
         return ObservationSpec(shape, name or "CameraSensor", kinds, DEFAULT)

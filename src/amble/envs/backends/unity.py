@@ -103,9 +103,7 @@ class UnityVectorEnv(VectorEnv):
         if render_mode is not None:
             raise UsageError("A Unity scene draws itself; no pictures of it come over the wire.")
         if path is None and num_envs != 1:
-            raise UsageError(
-                f"One Unity editor can be waited for, not {num_envs}: give a build (--env), or num_envs: 1."
-            )
+            raise UsageError(f"One Unity editor can be waited for, not {num_envs}: give a build (--env), or num_envs: 1.")
         own = tuple(channels)
         if own and num_envs != 1:
             raise UsageError("Side channels of one's own are for a single build.")
@@ -150,12 +148,7 @@ class UnityVectorEnv(VectorEnv):
         first = [scene.first(agents, self._timeout) for scene in self._scenes]
         names = {name for scene in self._scenes for name in scene.session.behaviors}
         chosen = _chosen(names, self._behavior)
-        specs = [
-            scene.session.behaviors[name]
-            for scene in self._scenes
-            for name in chosen
-            if name in scene.session.behaviors
-        ]
+        specs = [scene.session.behaviors[name] for scene in self._scenes for name in chosen if name in scene.session.behaviors]
         for spec in specs:
             if spec != specs[0]:
                 raise UnityFault(
@@ -340,14 +333,7 @@ class _Board:
         self.discrete = np.zeros((count, len(spec.actions.branches)), np.int32)
 
     def clear(self) -> None:
-        for array in (
-            self.reward,
-            self.terminated,
-            self.truncated,
-            self.fresh,
-            self.continuous,
-            self.discrete,
-        ):
+        for array in (self.reward, self.terminated, self.truncated, self.fresh, self.continuous, self.discrete):
             array[:] = 0
 
     def begin(self, continuous: np.ndarray | None, discrete: np.ndarray | None) -> None:
@@ -367,9 +353,7 @@ class _Scene:
         self.session, self.worker = session, worker
         self.rows = range(0)
         self._row: dict[_Agent, int] = {}
-        self._asked: dict[
-            str, np.ndarray
-        ] = {}  # rows of the agents that asked in the last message, in its order
+        self._asked: dict[str, np.ndarray] = {}  # rows of the agents that asked in the last message, in its order
 
     def first(self, count: int | None, timeout: float) -> list[dict[str, Frame]]:
         """Hear until agents ask, `count` of them if that is given; the messages until then."""
@@ -388,10 +372,7 @@ class _Scene:
                     "Default, with a Decision Requester?"
                 )
             self.session.act(
-                {
-                    name: _nothing(self.session.behaviors[name], len(frame.decisions))
-                    for name, frame in frames.items()
-                }
+                {name: _nothing(self.session.behaviors[name], len(frame.decisions)) for name, frame in frames.items()}
             )
 
     def lay_out(self, agents: list[_Agent], start: int) -> None:
@@ -407,9 +388,7 @@ class _Scene:
     def agent(self, place: int) -> str:
         """Who has this row of the scene's, for messages."""
         row = self.rows[place]
-        return next(
-            (f"{agent} ({name})" for (name, agent), taken in self._row.items() if taken == row), "nobody"
-        )
+        return next((f"{agent} ({name})" for (name, agent), taken in self._row.items() if taken == row), "nobody")
 
     def hear(self) -> dict[str, Frame]:
         """The next message."""
@@ -478,9 +457,7 @@ class _Scene:
             free = [
                 (old, row)
                 for old, row in self._row.items()
-                if (board.terminated[row] or board.truncated[row])
-                and not board.fresh[row]
-                and old not in here
+                if (board.terminated[row] or board.truncated[row]) and not board.fresh[row] and old not in here
             ]
             if not free:
                 raise UnityFault(
@@ -502,17 +479,13 @@ def _close(scenes: list[_Scene]) -> None:
 def _asking(heard: Iterable[Mapping[str, Frame]]) -> set[_Agent]:
     """Who asks for a decision in these messages."""
     return {
-        (name, agent)
-        for frames in heard
-        for name, frame in frames.items()
-        for agent in frame.decisions.agent_id.tolist()
+        (name, agent) for frames in heard for name, frame in frames.items() for agent in frame.decisions.agent_id.tolist()
     }
 
 
 def _nothing(spec: BehaviorSpec, count: int) -> Actions:
     return Actions(
-        np.zeros((count, spec.actions.continuous), np.float32),
-        np.zeros((count, len(spec.actions.branches)), np.int32),
+        np.zeros((count, spec.actions.continuous), np.float32), np.zeros((count, len(spec.actions.branches)), np.int32)
     )
 
 
@@ -562,3 +535,5 @@ def _action_space(spec: BehaviorSpec) -> spaces.Space[Any]:
     else:
         discrete = spaces.MultiDiscrete(list(actions.branches))
     return spaces.Tuple([continuous, discrete]) if actions.continuous else discrete
+
+

@@ -1,11 +1,9 @@
-from collections.abc import Iterable as _Iterable
-from collections.abc import Mapping as _Mapping
-from typing import ClassVar as _ClassVar
-
-from google.protobuf import descriptor as _descriptor
-from google.protobuf import message as _message
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -29,7 +27,6 @@ class CommandProto(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     STEP: _ClassVar[CommandProto]
     RESET: _ClassVar[CommandProto]
     QUIT: _ClassVar[CommandProto]
-
 discrete: SpaceTypeProto
 continuous: SpaceTypeProto
 NONE: CompressionTypeProto
@@ -41,49 +38,33 @@ RESET: CommandProto
 QUIT: CommandProto
 
 class UnityMessageProto(_message.Message):
-    __slots__ = ("header", "unity_input", "unity_output")
+    __slots__ = ("header", "unity_output", "unity_input")
     HEADER_FIELD_NUMBER: _ClassVar[int]
     UNITY_OUTPUT_FIELD_NUMBER: _ClassVar[int]
     UNITY_INPUT_FIELD_NUMBER: _ClassVar[int]
     header: HeaderProto
     unity_output: UnityOutputProto
     unity_input: UnityInputProto
-    def __init__(
-        self,
-        header: HeaderProto | _Mapping | None = ...,
-        unity_output: UnityOutputProto | _Mapping | None = ...,
-        unity_input: UnityInputProto | _Mapping | None = ...,
-    ) -> None: ...
+    def __init__(self, header: _Optional[_Union[HeaderProto, _Mapping]] = ..., unity_output: _Optional[_Union[UnityOutputProto, _Mapping]] = ..., unity_input: _Optional[_Union[UnityInputProto, _Mapping]] = ...) -> None: ...
 
 class HeaderProto(_message.Message):
-    __slots__ = ("message", "status")
+    __slots__ = ("status", "message")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
     status: int
     message: str
-    def __init__(self, status: int | None = ..., message: str | None = ...) -> None: ...
+    def __init__(self, status: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
 
 class UnityOutputProto(_message.Message):
-    __slots__ = ("rl_initialization_output", "rl_output")
+    __slots__ = ("rl_output", "rl_initialization_output")
     RL_OUTPUT_FIELD_NUMBER: _ClassVar[int]
     RL_INITIALIZATION_OUTPUT_FIELD_NUMBER: _ClassVar[int]
     rl_output: UnityRLOutputProto
     rl_initialization_output: UnityRLInitializationOutputProto
-    def __init__(
-        self,
-        rl_output: UnityRLOutputProto | _Mapping | None = ...,
-        rl_initialization_output: UnityRLInitializationOutputProto | _Mapping | None = ...,
-    ) -> None: ...
+    def __init__(self, rl_output: _Optional[_Union[UnityRLOutputProto, _Mapping]] = ..., rl_initialization_output: _Optional[_Union[UnityRLInitializationOutputProto, _Mapping]] = ...) -> None: ...
 
 class UnityRLInitializationOutputProto(_message.Message):
-    __slots__ = (
-        "brain_parameters",
-        "capabilities",
-        "communication_version",
-        "log_path",
-        "name",
-        "package_version",
-    )
+    __slots__ = ("name", "communication_version", "log_path", "brain_parameters", "package_version", "capabilities")
     NAME_FIELD_NUMBER: _ClassVar[int]
     COMMUNICATION_VERSION_FIELD_NUMBER: _ClassVar[int]
     LOG_PATH_FIELD_NUMBER: _ClassVar[int]
@@ -96,26 +77,10 @@ class UnityRLInitializationOutputProto(_message.Message):
     brain_parameters: _containers.RepeatedCompositeFieldContainer[BrainParametersProto]
     package_version: str
     capabilities: UnityRLCapabilitiesProto
-    def __init__(
-        self,
-        name: str | None = ...,
-        communication_version: str | None = ...,
-        log_path: str | None = ...,
-        brain_parameters: _Iterable[BrainParametersProto | _Mapping] | None = ...,
-        package_version: str | None = ...,
-        capabilities: UnityRLCapabilitiesProto | _Mapping | None = ...,
-    ) -> None: ...
+    def __init__(self, name: _Optional[str] = ..., communication_version: _Optional[str] = ..., log_path: _Optional[str] = ..., brain_parameters: _Optional[_Iterable[_Union[BrainParametersProto, _Mapping]]] = ..., package_version: _Optional[str] = ..., capabilities: _Optional[_Union[UnityRLCapabilitiesProto, _Mapping]] = ...) -> None: ...
 
 class UnityRLCapabilitiesProto(_message.Message):
-    __slots__ = (
-        "baseRLCapabilities",
-        "compressedChannelMapping",
-        "concatenatedPngObservations",
-        "hybridActions",
-        "multiAgentGroups",
-        "trainingAnalytics",
-        "variableLengthObservation",
-    )
+    __slots__ = ("baseRLCapabilities", "concatenatedPngObservations", "compressedChannelMapping", "hybridActions", "trainingAnalytics", "variableLengthObservation", "multiAgentGroups")
     BASERLCAPABILITIES_FIELD_NUMBER: _ClassVar[int]
     CONCATENATEDPNGOBSERVATIONS_FIELD_NUMBER: _ClassVar[int]
     COMPRESSEDCHANNELMAPPING_FIELD_NUMBER: _ClassVar[int]
@@ -130,26 +95,10 @@ class UnityRLCapabilitiesProto(_message.Message):
     trainingAnalytics: bool
     variableLengthObservation: bool
     multiAgentGroups: bool
-    def __init__(
-        self,
-        baseRLCapabilities: bool | None = ...,
-        concatenatedPngObservations: bool | None = ...,
-        compressedChannelMapping: bool | None = ...,
-        hybridActions: bool | None = ...,
-        trainingAnalytics: bool | None = ...,
-        variableLengthObservation: bool | None = ...,
-        multiAgentGroups: bool | None = ...,
-    ) -> None: ...
+    def __init__(self, baseRLCapabilities: _Optional[bool] = ..., concatenatedPngObservations: _Optional[bool] = ..., compressedChannelMapping: _Optional[bool] = ..., hybridActions: _Optional[bool] = ..., trainingAnalytics: _Optional[bool] = ..., variableLengthObservation: _Optional[bool] = ..., multiAgentGroups: _Optional[bool] = ...) -> None: ...
 
 class BrainParametersProto(_message.Message):
-    __slots__ = (
-        "action_spec",
-        "brain_name",
-        "is_training",
-        "vector_action_descriptions_deprecated",
-        "vector_action_size_deprecated",
-        "vector_action_space_type_deprecated",
-    )
+    __slots__ = ("vector_action_size_deprecated", "vector_action_descriptions_deprecated", "vector_action_space_type_deprecated", "brain_name", "is_training", "action_spec")
     VECTOR_ACTION_SIZE_DEPRECATED_FIELD_NUMBER: _ClassVar[int]
     VECTOR_ACTION_DESCRIPTIONS_DEPRECATED_FIELD_NUMBER: _ClassVar[int]
     VECTOR_ACTION_SPACE_TYPE_DEPRECATED_FIELD_NUMBER: _ClassVar[int]
@@ -162,23 +111,10 @@ class BrainParametersProto(_message.Message):
     brain_name: str
     is_training: bool
     action_spec: ActionSpecProto
-    def __init__(
-        self,
-        vector_action_size_deprecated: _Iterable[int] | None = ...,
-        vector_action_descriptions_deprecated: _Iterable[str] | None = ...,
-        vector_action_space_type_deprecated: SpaceTypeProto | str | None = ...,
-        brain_name: str | None = ...,
-        is_training: bool | None = ...,
-        action_spec: ActionSpecProto | _Mapping | None = ...,
-    ) -> None: ...
+    def __init__(self, vector_action_size_deprecated: _Optional[_Iterable[int]] = ..., vector_action_descriptions_deprecated: _Optional[_Iterable[str]] = ..., vector_action_space_type_deprecated: _Optional[_Union[SpaceTypeProto, str]] = ..., brain_name: _Optional[str] = ..., is_training: _Optional[bool] = ..., action_spec: _Optional[_Union[ActionSpecProto, _Mapping]] = ...) -> None: ...
 
 class ActionSpecProto(_message.Message):
-    __slots__ = (
-        "action_descriptions",
-        "discrete_branch_sizes",
-        "num_continuous_actions",
-        "num_discrete_actions",
-    )
+    __slots__ = ("num_continuous_actions", "num_discrete_actions", "discrete_branch_sizes", "action_descriptions")
     NUM_CONTINUOUS_ACTIONS_FIELD_NUMBER: _ClassVar[int]
     NUM_DISCRETE_ACTIONS_FIELD_NUMBER: _ClassVar[int]
     DISCRETE_BRANCH_SIZES_FIELD_NUMBER: _ClassVar[int]
@@ -187,13 +123,7 @@ class ActionSpecProto(_message.Message):
     num_discrete_actions: int
     discrete_branch_sizes: _containers.RepeatedScalarFieldContainer[int]
     action_descriptions: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(
-        self,
-        num_continuous_actions: int | None = ...,
-        num_discrete_actions: int | None = ...,
-        discrete_branch_sizes: _Iterable[int] | None = ...,
-        action_descriptions: _Iterable[str] | None = ...,
-    ) -> None: ...
+    def __init__(self, num_continuous_actions: _Optional[int] = ..., num_discrete_actions: _Optional[int] = ..., discrete_branch_sizes: _Optional[_Iterable[int]] = ..., action_descriptions: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class UnityRLOutputProto(_message.Message):
     __slots__ = ("agentInfos", "side_channel")
@@ -203,37 +133,20 @@ class UnityRLOutputProto(_message.Message):
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
         value: UnityRLOutputProto.ListAgentInfoProto
-        def __init__(
-            self, key: str | None = ..., value: UnityRLOutputProto.ListAgentInfoProto | _Mapping | None = ...
-        ) -> None: ...
-
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[UnityRLOutputProto.ListAgentInfoProto, _Mapping]] = ...) -> None: ...
     class ListAgentInfoProto(_message.Message):
         __slots__ = ("value",)
         VALUE_FIELD_NUMBER: _ClassVar[int]
         value: _containers.RepeatedCompositeFieldContainer[AgentInfoProto]
-        def __init__(self, value: _Iterable[AgentInfoProto | _Mapping] | None = ...) -> None: ...
-
+        def __init__(self, value: _Optional[_Iterable[_Union[AgentInfoProto, _Mapping]]] = ...) -> None: ...
     AGENTINFOS_FIELD_NUMBER: _ClassVar[int]
     SIDE_CHANNEL_FIELD_NUMBER: _ClassVar[int]
     agentInfos: _containers.MessageMap[str, UnityRLOutputProto.ListAgentInfoProto]
     side_channel: bytes
-    def __init__(
-        self,
-        agentInfos: _Mapping[str, UnityRLOutputProto.ListAgentInfoProto] | None = ...,
-        side_channel: bytes | None = ...,
-    ) -> None: ...
+    def __init__(self, agentInfos: _Optional[_Mapping[str, UnityRLOutputProto.ListAgentInfoProto]] = ..., side_channel: _Optional[bytes] = ...) -> None: ...
 
 class AgentInfoProto(_message.Message):
-    __slots__ = (
-        "action_mask",
-        "done",
-        "group_id",
-        "group_reward",
-        "id",
-        "max_step_reached",
-        "observations",
-        "reward",
-    )
+    __slots__ = ("reward", "done", "max_step_reached", "id", "action_mask", "observations", "group_id", "group_reward")
     REWARD_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
     MAX_STEP_REACHED_FIELD_NUMBER: _ClassVar[int]
@@ -250,35 +163,15 @@ class AgentInfoProto(_message.Message):
     observations: _containers.RepeatedCompositeFieldContainer[ObservationProto]
     group_id: int
     group_reward: float
-    def __init__(
-        self,
-        reward: float | None = ...,
-        done: bool | None = ...,
-        max_step_reached: bool | None = ...,
-        id: int | None = ...,
-        action_mask: _Iterable[bool] | None = ...,
-        observations: _Iterable[ObservationProto | _Mapping] | None = ...,
-        group_id: int | None = ...,
-        group_reward: float | None = ...,
-    ) -> None: ...
+    def __init__(self, reward: _Optional[float] = ..., done: _Optional[bool] = ..., max_step_reached: _Optional[bool] = ..., id: _Optional[int] = ..., action_mask: _Optional[_Iterable[bool]] = ..., observations: _Optional[_Iterable[_Union[ObservationProto, _Mapping]]] = ..., group_id: _Optional[int] = ..., group_reward: _Optional[float] = ...) -> None: ...
 
 class ObservationProto(_message.Message):
-    __slots__ = (
-        "compressed_channel_mapping",
-        "compressed_data",
-        "compression_type",
-        "dimension_properties",
-        "float_data",
-        "name",
-        "observation_type",
-        "shape",
-    )
+    __slots__ = ("shape", "compression_type", "compressed_data", "float_data", "compressed_channel_mapping", "dimension_properties", "observation_type", "name")
     class FloatData(_message.Message):
         __slots__ = ("data",)
         DATA_FIELD_NUMBER: _ClassVar[int]
         data: bytes
-        def __init__(self, data: bytes | None = ...) -> None: ...
-
+        def __init__(self, data: _Optional[bytes] = ...) -> None: ...
     SHAPE_FIELD_NUMBER: _ClassVar[int]
     COMPRESSION_TYPE_FIELD_NUMBER: _ClassVar[int]
     COMPRESSED_DATA_FIELD_NUMBER: _ClassVar[int]
@@ -295,32 +188,18 @@ class ObservationProto(_message.Message):
     dimension_properties: _containers.RepeatedScalarFieldContainer[int]
     observation_type: ObservationTypeProto
     name: str
-    def __init__(
-        self,
-        shape: _Iterable[int] | None = ...,
-        compression_type: CompressionTypeProto | str | None = ...,
-        compressed_data: bytes | None = ...,
-        float_data: ObservationProto.FloatData | _Mapping | None = ...,
-        compressed_channel_mapping: _Iterable[int] | None = ...,
-        dimension_properties: _Iterable[int] | None = ...,
-        observation_type: ObservationTypeProto | str | None = ...,
-        name: str | None = ...,
-    ) -> None: ...
+    def __init__(self, shape: _Optional[_Iterable[int]] = ..., compression_type: _Optional[_Union[CompressionTypeProto, str]] = ..., compressed_data: _Optional[bytes] = ..., float_data: _Optional[_Union[ObservationProto.FloatData, _Mapping]] = ..., compressed_channel_mapping: _Optional[_Iterable[int]] = ..., dimension_properties: _Optional[_Iterable[int]] = ..., observation_type: _Optional[_Union[ObservationTypeProto, str]] = ..., name: _Optional[str] = ...) -> None: ...
 
 class UnityInputProto(_message.Message):
-    __slots__ = ("rl_initialization_input", "rl_input")
+    __slots__ = ("rl_input", "rl_initialization_input")
     RL_INPUT_FIELD_NUMBER: _ClassVar[int]
     RL_INITIALIZATION_INPUT_FIELD_NUMBER: _ClassVar[int]
     rl_input: UnityRLInputProto
     rl_initialization_input: UnityRLInitializationInputProto
-    def __init__(
-        self,
-        rl_input: UnityRLInputProto | _Mapping | None = ...,
-        rl_initialization_input: UnityRLInitializationInputProto | _Mapping | None = ...,
-    ) -> None: ...
+    def __init__(self, rl_input: _Optional[_Union[UnityRLInputProto, _Mapping]] = ..., rl_initialization_input: _Optional[_Union[UnityRLInitializationInputProto, _Mapping]] = ...) -> None: ...
 
 class UnityRLInitializationInputProto(_message.Message):
-    __slots__ = ("capabilities", "communication_version", "num_areas", "package_version", "seed")
+    __slots__ = ("seed", "communication_version", "package_version", "capabilities", "num_areas")
     SEED_FIELD_NUMBER: _ClassVar[int]
     COMMUNICATION_VERSION_FIELD_NUMBER: _ClassVar[int]
     PACKAGE_VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -331,14 +210,7 @@ class UnityRLInitializationInputProto(_message.Message):
     package_version: str
     capabilities: UnityRLCapabilitiesProto
     num_areas: int
-    def __init__(
-        self,
-        seed: int | None = ...,
-        communication_version: str | None = ...,
-        package_version: str | None = ...,
-        capabilities: UnityRLCapabilitiesProto | _Mapping | None = ...,
-        num_areas: int | None = ...,
-    ) -> None: ...
+    def __init__(self, seed: _Optional[int] = ..., communication_version: _Optional[str] = ..., package_version: _Optional[str] = ..., capabilities: _Optional[_Union[UnityRLCapabilitiesProto, _Mapping]] = ..., num_areas: _Optional[int] = ...) -> None: ...
 
 class UnityRLInputProto(_message.Message):
     __slots__ = ("agent_actions", "command", "side_channel")
@@ -348,31 +220,22 @@ class UnityRLInputProto(_message.Message):
         VALUE_FIELD_NUMBER: _ClassVar[int]
         key: str
         value: UnityRLInputProto.ListAgentActionProto
-        def __init__(
-            self, key: str | None = ..., value: UnityRLInputProto.ListAgentActionProto | _Mapping | None = ...
-        ) -> None: ...
-
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[_Union[UnityRLInputProto.ListAgentActionProto, _Mapping]] = ...) -> None: ...
     class ListAgentActionProto(_message.Message):
         __slots__ = ("value",)
         VALUE_FIELD_NUMBER: _ClassVar[int]
         value: _containers.RepeatedCompositeFieldContainer[AgentActionProto]
-        def __init__(self, value: _Iterable[AgentActionProto | _Mapping] | None = ...) -> None: ...
-
+        def __init__(self, value: _Optional[_Iterable[_Union[AgentActionProto, _Mapping]]] = ...) -> None: ...
     AGENT_ACTIONS_FIELD_NUMBER: _ClassVar[int]
     COMMAND_FIELD_NUMBER: _ClassVar[int]
     SIDE_CHANNEL_FIELD_NUMBER: _ClassVar[int]
     agent_actions: _containers.MessageMap[str, UnityRLInputProto.ListAgentActionProto]
     command: CommandProto
     side_channel: bytes
-    def __init__(
-        self,
-        agent_actions: _Mapping[str, UnityRLInputProto.ListAgentActionProto] | None = ...,
-        command: CommandProto | str | None = ...,
-        side_channel: bytes | None = ...,
-    ) -> None: ...
+    def __init__(self, agent_actions: _Optional[_Mapping[str, UnityRLInputProto.ListAgentActionProto]] = ..., command: _Optional[_Union[CommandProto, str]] = ..., side_channel: _Optional[bytes] = ...) -> None: ...
 
 class AgentActionProto(_message.Message):
-    __slots__ = ("continuous_actions", "discrete_actions", "value", "vector_actions_deprecated")
+    __slots__ = ("vector_actions_deprecated", "value", "continuous_actions", "discrete_actions")
     VECTOR_ACTIONS_DEPRECATED_FIELD_NUMBER: _ClassVar[int]
     VALUE_FIELD_NUMBER: _ClassVar[int]
     CONTINUOUS_ACTIONS_FIELD_NUMBER: _ClassVar[int]
@@ -381,10 +244,4 @@ class AgentActionProto(_message.Message):
     value: float
     continuous_actions: bytes
     discrete_actions: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(
-        self,
-        vector_actions_deprecated: bytes | None = ...,
-        value: float | None = ...,
-        continuous_actions: bytes | None = ...,
-        discrete_actions: _Iterable[int] | None = ...,
-    ) -> None: ...
+    def __init__(self, vector_actions_deprecated: _Optional[bytes] = ..., value: _Optional[float] = ..., continuous_actions: _Optional[bytes] = ..., discrete_actions: _Optional[_Iterable[int]] = ...) -> None: ...
