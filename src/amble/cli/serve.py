@@ -10,14 +10,16 @@ def serve(
     environment: Annotated[str, typer.Argument(metavar="walker|3dball|ID", help="Ours, or a Gymnasium id.")],
     *,
     port: Annotated[
-        int | None, typer.Option("--port", "--mlagents-port", metavar="N", help="The trainer's.  [default: 5004]")
+        int | None,
+        typer.Option("--port", "--mlagents-port", metavar="N", help="The trainer's.  [default: 5004]"),
     ] = None,
     host: Annotated[str, typer.Option(metavar="NAME", help="The trainer's machine.")] = "127.0.0.1",
     num_agents: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Agents.  [default: 10 Walkers, 12 balls, else 8]")
     ] = None,
     behavior: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The behaviour's name, as the trainer's run file has it.")
+        str | None,
+        typer.Option(metavar="NAME", help="The behaviour's name, as the trainer's run file has it."),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -27,13 +29,18 @@ def serve(
         float | None,
         typer.Option(min=1e-3, metavar="X", help="Times its own speed at most; default: as fast as it can."),
     ] = None,
-    threads: Annotated[int | None, typer.Option(min=1, metavar="N", help="Of the physics; default: all cores.")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Of the physics; default: all cores.")
+    ] = None,
     wait: Annotated[float, typer.Option(metavar="SECONDS", help="For a trainer to listen.")] = 600.0,
-    timeout: Annotated[float, typer.Option(metavar="SECONDS", help="For each of the trainer's answers.")] = 3600.0,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="For each of the trainer's answers.")
+    ] = 3600.0,
     write_build: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Write a program that serves just this, to give to a trainer as its build, and end."
+            metavar="FILE",
+            help="Write a program that serves just this, to give to a trainer as its build, and end.",
         ),
     ] = None,
     log_file: Annotated[Path | None, typer.Option("--log-file", "-logFile", hidden=True)] = None,

@@ -77,7 +77,12 @@ class EnvironmentScene:
             threads: that the environments may use.
             say: is told what of the trainer's wishes is done and what is not.
         """
-        self._env_id, self._agents, self._kwargs, self._threads = env_id, agents, dict(env_kwargs or {}), threads
+        self._env_id, self._agents, self._kwargs, self._threads = (
+            env_id,
+            agents,
+            dict(env_kwargs or {}),
+            threads,
+        )
         self._say, self._said = say, set[str]()
         self._seed, self._begun, self._changed = 0, False, False
         self._statistics = StatisticsChannel()
@@ -146,7 +151,9 @@ class EnvironmentScene:
         if self._pace is not None:
             time.sleep(max(0.0, self._next - time.monotonic()))
             self._next = max(self._next, time.monotonic() - self._pace) + self._pace
-        observation, reward, terminated, truncated, info = self._env.step(self._to_env(actions[self.behavior]))
+        observation, reward, terminated, truncated, info = self._env.step(
+            self._to_env(actions[self.behavior])
+        )
         ends = {"done": terminated | truncated, "interrupted": truncated & ~terminated}
         if self._changed:
             return self._cut_all(observation, reward, ends, info)
@@ -173,7 +180,9 @@ class EnvironmentScene:
         self, observation: Any, reward: np.ndarray, ends: dict[str, np.ndarray], info: dict[str, Any]
     ) -> dict[str, Frame]:
         """The settings have changed: what runs is cut off here, and all begin anew."""
-        self._seed = int(np.random.SeedSequence((self._seed, 1)).generate_state(1)[0])  # not the same episodes again
+        self._seed = int(
+            np.random.SeedSequence((self._seed, 1)).generate_state(1)[0]
+        )  # not the same episodes again
         begun = self.reset()[self.behavior]
         old = self._frame(observation, reward, ends, info)[self.behavior]
         running = ~ends["done"]
@@ -198,7 +207,10 @@ class EnvironmentScene:
         reward = np.asarray(reward, np.float32)
         terminals = Terminals(
             self._ids[ids],
-            tuple(part.of(final) if ids.size else np.zeros((0, *part.spec.shape), np.float32) for part in self._parts),
+            tuple(
+                part.of(final) if ids.size else np.zeros((0, *part.spec.shape), np.float32)
+                for part in self._parts
+            ),
             reward[ids],
             ends["interrupted"][ids],
         )
@@ -229,7 +241,9 @@ def _parts(space: spaces.Space[Any]) -> tuple[list[_Part], _Part | None]:
     return parts, mask
 
 
-def _leaves(space: spaces.Space[Any], path: tuple[str | int, ...]) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+def _leaves(
+    space: spaces.Space[Any], path: tuple[str | int, ...]
+) -> Iterator[tuple[tuple[str | int, ...], Any]]:
     if isinstance(space, spaces.Dict):
         for key, part in space.spaces.items():
             yield from _leaves(part, (*path, key))
@@ -248,7 +262,9 @@ def _observation_spec(space: spaces.Space[Any], name: str) -> ObservationSpec:
     if _is_picture(space):
         shape = tuple(space.shape or ())
         if len(shape) == 2:
-            return ObservationSpec((*shape, 1), name or "CameraSensor", (TRANSLATION, TRANSLATION, NO_PROPERTY))
+            return ObservationSpec(
+                (*shape, 1), name or "CameraSensor", (TRANSLATION, TRANSLATION, NO_PROPERTY)
+            )
         first = shape[0] == min(shape) != shape[2]
         kinds = (NO_PROPERTY, TRANSLATION, TRANSLATION) if first else (TRANSLATION, TRANSLATION, NO_PROPERTY)
         return ObservationSpec(shape, name or "CameraSensor", kinds, DEFAULT)
@@ -324,7 +340,8 @@ def _hybrid(env_id: str, space: spaces.Tuple | spaces.Dict) -> tuple[Callable[[A
     choices = [(key, part) for key, part in items if isinstance(part, spaces.Discrete)]
     if len(boxes) > 1 or len(boxes) + len(choices) != len(items):
         raise UsageError(
-            f"{env_id}: the action space {space} has no counterpart on Unity's wire, which carries one Box and Discretes."
+            f"{env_id}: the action space {space} has no counterpart on Unity's wire, which carries one Box and "
+            "Discretes."
         )
     continuous = _box(boxes[0][1]) if boxes else None
 

@@ -85,14 +85,18 @@ def serve_environment(
             say=say,
         )
         stack.callback(scene.close)
-        say(f"{env_id}: {order.agents or agents} agents of behaviour {behavior}, for the trainer on {host}:{where}.")
+        say(
+            f"{env_id}: {order.agents or agents} agents of behaviour {behavior}, for the trainer on {host}:{where}."
+        )
         client.run(
             scene,
             host,
             where,
             connect_seconds=wait,
             answer_seconds=timeout,
-            connected=lambda version: say(f"Connected to a trainer (ML-Agents {version or 'of unknown version'})."),
+            connected=lambda version: say(
+                f"Connected to a trainer (ML-Agents {version or 'of unknown version'})."
+            ),
         )
         say("The trainer has ended the session.")
 

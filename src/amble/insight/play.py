@@ -12,6 +12,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from amble.config import UNITY_ENV
 from amble.envs.bodies.rendering import RenderingUnavailable, choose_gl
 from amble.envs.making import find_spec
 from amble.errors import AmbleError, UsageError
@@ -44,6 +45,11 @@ def play(
     run = Path(run)
     policy = PortablePolicy.load(run / "policy")
     env_id = policy.spec["env_id"]
+    if env_id == UNITY_ENV:
+        raise UsageError(
+            f"{run}: its policy lives in a Unity scene, which draws itself: watch it there while "
+            f"`amble evaluate {run}` plays it."
+        )
     env = _drawable(env_id, policy.spec["env_kwargs"])
     if seconds is None and episodes is None:
         seconds = _SECONDS

@@ -37,7 +37,9 @@ def unpack(row: bytes) -> list[tuple[UUID, bytes]]:
     messages, at = [], 0
     while at < len(row):
         if at + _HEAD.size > len(row):
-            raise BadMessage(f"Side channels: {len(row) - at} bytes are left, expected a head of {_HEAD.size}.")
+            raise BadMessage(
+                f"Side channels: {len(row) - at} bytes are left, expected a head of {_HEAD.size}."
+            )
         name, length = _HEAD.unpack_from(row, at)
         at += _HEAD.size
         if not 0 <= length <= len(row) - at:

@@ -117,7 +117,9 @@ class _Served:
 
     def __init__(self, scene: Scene, caller: _Caller, connected: Callable[[str], None]):
         self._scene, self._caller, self._connected = scene, caller, connected
-        self._channels = Channels([scene.statistics, _Heard(ENGINE, self._engine), _Heard(PARAMETERS, self._parameter)])
+        self._channels = Channels(
+            [scene.statistics, _Heard(ENGINE, self._engine), _Heard(PARAMETERS, self._parameter)]
+        )
         self._asked: dict[str, int] = {}
         self._encoders = {name: encode.Encoder(spec) for name, spec in scene.behaviors.items()}
         self._described: set[str] = set()
@@ -158,7 +160,9 @@ class _Served:
                 frames, self._begun = self._scene.reset(), True
             else:
                 if unknown := wanted.agent_actions.keys() - self._scene.behaviors.keys():
-                    raise BadMessage(f"The trainer sent actions of {min(unknown)[:200]!r}, a behaviour not here.")
+                    raise BadMessage(
+                        f"The trainer sent actions of {min(unknown)[:200]!r}, a behaviour not here."
+                    )
                 frames = self._scene.step(
                     {
                         name: decode.actions(

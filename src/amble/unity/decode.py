@@ -36,7 +36,9 @@ def parse(data: bytes, whose: str) -> UnityMessageProto:
     try:
         return UnityMessageProto.FromString(data)
     except DecodeError as broken:
-        raise BadMessage(f"{whose} sent {len(data)} bytes that are no message of ML-Agents ({broken}).") from broken
+        raise BadMessage(
+            f"{whose} sent {len(data)} bytes that are no message of ML-Agents ({broken})."
+        ) from broken
 
 
 def floats(packed: bytes, message: Message, number: int) -> bytes:
@@ -65,7 +67,11 @@ def action_spec(brain: BrainParametersProto) -> ActionSpec:
         continuous, branches = sum(brain.vector_action_size_deprecated[:1]), ()
     else:
         continuous, branches = 0, tuple(brain.vector_action_size_deprecated)
-    if not 0 <= continuous <= _NUMBERS_MAX or any(size < 1 for size in branches) or sum(branches) > _NUMBERS_MAX:
+    if (
+        not 0 <= continuous <= _NUMBERS_MAX
+        or any(size < 1 for size in branches)
+        or sum(branches) > _NUMBERS_MAX
+    ):
         raise BadMessage(
             f"Behaviour {brain.brain_name!r} has {continuous} continuous actions and branches of "
             f"{list(branches)[:20]} choices; expected 0 or more, and 1 or more each."
@@ -100,7 +106,9 @@ class Decoder:
         ended = [record for record in records if record.done]
         return Frame(
             Decisions(*self._of_all(asking), self._allowed(asking)),
-            Terminals(*self._of_all(ended), np.array([record.max_step_reached for record in ended], np.bool_)),
+            Terminals(
+                *self._of_all(ended), np.array([record.max_step_reached for record in ended], np.bool_)
+            ),
         )
 
     def _of_all(self, agents: list[AgentInfoProto]) -> tuple[np.ndarray, tuple[np.ndarray, ...], np.ndarray]:
@@ -205,13 +213,16 @@ class Decoder:
 def actions(behavior: str, spec: ActionSpec, count: int, given: Sequence[Any]) -> Actions:
     """What a trainer sent for the `count` agents that asked; zeros where it sent nothing."""
     if not given:
-        return Actions(np.zeros((count, spec.continuous), np.float32), np.zeros((count, len(spec.branches)), np.int32))
+        return Actions(
+            np.zeros((count, spec.continuous), np.float32), np.zeros((count, len(spec.branches)), np.int32)
+        )
     if len(given) != count:
         raise BadMessage(f"Behaviour {behavior!r}: {len(given)} actions came for {count} agents that asked.")
     continuous = np.zeros((count, spec.continuous), np.float32)
     if spec.continuous:
         chunks = [
-            floats(one.continuous_actions, one, 6) or floats(one.vector_actions_deprecated, one, 1) for one in given
+            floats(one.continuous_actions, one, 6) or floats(one.vector_actions_deprecated, one, 1)
+            for one in given
         ]
         if wrong := [len(chunk) for chunk in chunks if len(chunk) != 4 * spec.continuous]:
             raise BadMessage(
@@ -220,7 +231,9 @@ def actions(behavior: str, spec: ActionSpec, count: int, given: Sequence[Any]) -
             )
         continuous = np.frombuffer(bytearray().join(chunks), "<f4").reshape(count, spec.continuous)
         if not np.isfinite(continuous).all():
-            raise NotFinite(f"Behaviour {behavior!r}: the trainer sent actions that are not finite; it has diverged.")
+            raise NotFinite(
+                f"Behaviour {behavior!r}: the trainer sent actions that are not finite; it has diverged."
+            )
     discrete = np.zeros((count, len(spec.branches)), np.int32)
     for row, one in zip(discrete, given, strict=True):
         if not spec.branches:
@@ -232,7 +245,8 @@ def actions(behavior: str, spec: ActionSpec, count: int, given: Sequence[Any]) -
             not 0 <= choice < size for choice, size in zip(choices, spec.branches, strict=True)
         ):
             raise BadMessage(
-                f"Behaviour {behavior!r}: an agent's choices are {choices[:20]}; its branches are {list(spec.branches)}."
+                f"Behaviour {behavior!r}: an agent's choices are {choices[:20]}; its branches are "
+                f"{list(spec.branches)}."
             )
         row[:] = choices
     return Actions(continuous, discrete)

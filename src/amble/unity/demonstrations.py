@@ -6,9 +6,9 @@
 | byte 33 | the behaviour: its name and actions |
 | from there on | a record a step: observations, reward, done, and the action taken on these observations |
 
-All but the first byte's are messages behind their length, a varint. What follows the last step (Unity writes its summary once
-more) is not read. The record of an episode's end has no action; rewards are those since the record before, so a
-step's own reward stands in the next record.
+All but the first byte's are messages behind their length, a varint. What follows the last step (Unity writes its
+summary once more) is not read. The record of an episode's end has no action; rewards are those since the record
+before, so a step's own reward stands in the next record.
 Source: Unity ML-Agents, `Runtime/Demonstrations/DemonstrationWriter.cs`, `mlagents/trainers/demo_loader.py`.
 Axes: n records, A continuous actions, D branches, C choices of all branches.
 """
@@ -114,13 +114,14 @@ def decode(data: bytes, where: str) -> Demonstration:
     """The demonstration in the bytes of a file; `where` is for messages."""
     if len(data) < _BEHAVIOR_AT or not 1 <= data[0] <= _SUMMARY_BYTES:
         raise BadDemonstration(
-            f"{where}: no demonstration of ML-Agents: expected its summary's length, 1 to {_SUMMARY_BYTES}, in the first "
-            f"byte of {_BEHAVIOR_AT} or more, got {f'{data[0]} of {len(data)}' if data else 'an empty file'}."
+            f"{where}: no demonstration of ML-Agents: expected its summary's length, 1 to {_SUMMARY_BYTES}, in the "
+            f"first byte of {_BEHAVIOR_AT} or more, got {f'{data[0]} of {len(data)}' if data else 'an empty file'}."
         )
     summary = _parse(DemonstrationMetaProto, data[1 : 1 + data[0]], where, 1)
     if summary.api_version not in _VERSIONS:
         raise BadDemonstration(
-            f"{where}: a demonstration of version {summary.api_version}; versions {', '.join(map(str, _VERSIONS))} are read."
+            f"{where}: a demonstration of version {summary.api_version}; versions "
+            f"{', '.join(map(str, _VERSIONS))} are read."
         )
     if summary.number_steps < 1:
         raise BadDemonstration(
@@ -135,7 +136,8 @@ def decode(data: bytes, where: str) -> Demonstration:
             break
     if len(pairs) < summary.number_steps:
         raise BadDemonstration(
-            f"{where}: its summary counts {summary.number_steps} steps, but it ends after {len(pairs)}: it is cut short."
+            f"{where}: its summary counts {summary.number_steps} steps, but it ends after {len(pairs)}: "
+            "it is cut short."
         )
     try:
         return _arrays(summary.demonstration_name, brain, pairs)

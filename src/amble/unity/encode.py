@@ -97,7 +97,9 @@ def write_actions(actions: Actions, values: Any) -> None:
     """Write agents' actions into a repeated field, in both forms that packages read."""
     rows = _rows(actions.continuous)
     choices = None if actions.discrete is None else actions.discrete.tolist()
-    old = _rows(actions.discrete if actions.continuous is None or not actions.continuous.size else actions.continuous)
+    old = _rows(
+        actions.discrete if actions.continuous is None or not actions.continuous.size else actions.continuous
+    )
     count = max(len(rows or ()), len(choices or ()))
     del values[count:]
     while len(values) < count:

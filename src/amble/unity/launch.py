@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -44,6 +45,17 @@ def find_executable(path: str | Path) -> Path:
             return candidate.resolve()
     tried = ", ".join(str(candidate) for candidate in candidates)
     raise UsageError(f"There is no build of a Unity scene at {path} (tried: {tried}).")
+
+
+def is_build(text: str) -> bool:
+    """Whether this means a build of a Unity scene rather than a Gymnasium id; UsageError for one that is not there."""
+    try:
+        find_executable(text)
+    except UsageError:
+        if text.startswith(("/", "./", "../", "~")) or text.endswith(_EXTENSIONS):
+            raise
+        return False
+    return True
 
 
 class Build:
@@ -94,10 +106,8 @@ class Build:
 
     def close(self, patience: float = _LISTENS_SECONDS) -> None:
         """Wait until it has ended by itself, and end it where it does not."""
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(patience)
-        except subprocess.TimeoutExpired:
-            pass
         self._end()
 
 

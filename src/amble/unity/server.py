@@ -55,7 +55,8 @@ class Conversation:
         self._call = 0  # the number of the call that waits for an answer, or of the last one
         self._answer: queue.SimpleQueue[bytes] | None = None  # of the call that waits
         self._closed = False
-        self._server = grpc.server(_Threads(4), options=_OPTIONS)
+        self._threads = _Threads(4)
+        self._server = grpc.server(self._threads, options=_OPTIONS)
         handler = grpc.unary_unary_rpc_method_handler(self._exchange)
         self._server.add_generic_rpc_handlers(
             [grpc.method_handlers_generic_handler(SERVICE, {"Exchange": handler})]
@@ -66,6 +67,7 @@ class Conversation:
             self.port = 0
         if not self.port:
             self._server.stop(0)
+            self._threads.end()
             raise UsageError(
                 f"Port {port} of {host} cannot be listened on: another program holds it, a trainer that still runs "
                 "perhaps. End that one, or give another --base-port."
@@ -115,6 +117,7 @@ class Conversation:
         # An event, set when every call is over
         if not self._server.stop(_PATIENCE_SECONDS).wait(2 * _PATIENCE_SECONDS):
             self._server.stop(0)
+        self._threads.end()
 
     def _exchange(self, request: bytes, context: Any) -> bytes:
         """One call, on a thread of its own."""
@@ -144,7 +147,8 @@ class _Threads(futures.Executor):
     """Threads that no interpreter waits for at its end: `ThreadPoolExecutor`'s would hang it on an open call."""
 
     def __init__(self, count: int):
-        self._work: queue.SimpleQueue[Callable[[], None]] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
+        self._count = count
         for _ in range(count):
             threading.Thread(target=self._serve, daemon=True, name="unity-call").start()
 
@@ -161,6 +165,11 @@ class _Threads(futures.Executor):
         self._work.put(run)
         return future
 
+    def end(self) -> None:
+        """Let every thread end once it has nothing to do."""
+        for _ in range(self._count):
+            self._work.put(None)
+
     def _serve(self) -> None:
-        while True:
-            self._work.get()()
+        while (run := self._work.get()) is not None:
+            run()

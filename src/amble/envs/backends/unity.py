@@ -30,6 +30,7 @@ from gymnasium.vector.utils import batch_space
 from jaxtyping import Bool, Float
 
 from amble.errors import AmbleError, EnvironmentFault, UsageError
+from amble.native import waits
 from amble.unity.channels import EngineChannel, ParameterChannel, SideChannel, StatisticsChannel
 from amble.unity.faults import BadMessage, PeerSilent, UnityFault
 from amble.unity.protocol import BUILD_PORT, EDITOR_PORT
@@ -103,7 +104,9 @@ class UnityVectorEnv(VectorEnv):
         if render_mode is not None:
             raise UsageError("A Unity scene draws itself; no pictures of it come over the wire.")
         if path is None and num_envs != 1:
-            raise UsageError(f"One Unity editor can be waited for, not {num_envs}: give a build (--env), or num_envs: 1.")
+            raise UsageError(
+                f"One Unity editor can be waited for, not {num_envs}: give a build (--env), or num_envs: 1."
+            )
         own = tuple(channels)
         if own and num_envs != 1:
             raise UsageError("Side channels of one's own are for a single build.")
@@ -133,6 +136,11 @@ class UnityVectorEnv(VectorEnv):
                     worker=worker,
                 )
                 self._scenes.append(_Scene(session, worker))
+            if path is None:
+                waits.announce(
+                    f"Waiting up to {timeout:g} s for a Unity scene on port {self._scenes[0].session.port}: press Play "
+                    "in the Unity editor."
+                )
             self._meet(agents)
         except BaseException:
             self._end()
@@ -148,7 +156,12 @@ class UnityVectorEnv(VectorEnv):
         first = [scene.first(agents, self._timeout) for scene in self._scenes]
         names = {name for scene in self._scenes for name in scene.session.behaviors}
         chosen = _chosen(names, self._behavior)
-        specs = [scene.session.behaviors[name] for scene in self._scenes for name in chosen if name in scene.session.behaviors]
+        specs = [
+            scene.session.behaviors[name]
+            for scene in self._scenes
+            for name in chosen
+            if name in scene.session.behaviors
+        ]
         for spec in specs:
             if spec != specs[0]:
                 raise UnityFault(
@@ -304,7 +317,8 @@ class UnityVectorEnv(VectorEnv):
             discrete = np.asarray(discrete, np.int32).reshape(len(discrete), -1)
             if discrete.shape != (count, len(spec.branches)):
                 raise AmbleError(
-                    f"step takes choices of shape {(count, len(spec.branches))} (agents first), got {discrete.shape}."
+                    f"step takes choices of shape {(count, len(spec.branches))} (agents first), got "
+                    f"{discrete.shape}."
                 )
         return continuous, discrete
 
@@ -333,7 +347,14 @@ class _Board:
         self.discrete = np.zeros((count, len(spec.actions.branches)), np.int32)
 
     def clear(self) -> None:
-        for array in (self.reward, self.terminated, self.truncated, self.fresh, self.continuous, self.discrete):
+        for array in (
+            self.reward,
+            self.terminated,
+            self.truncated,
+            self.fresh,
+            self.continuous,
+            self.discrete,
+        ):
             array[:] = 0
 
     def begin(self, continuous: np.ndarray | None, discrete: np.ndarray | None) -> None:
@@ -353,7 +374,9 @@ class _Scene:
         self.session, self.worker = session, worker
         self.rows = range(0)
         self._row: dict[_Agent, int] = {}
-        self._asked: dict[str, np.ndarray] = {}  # rows of the agents that asked in the last message, in its order
+        self._asked: dict[
+            str, np.ndarray
+        ] = {}  # rows of the agents that asked in the last message, in its order
 
     def first(self, count: int | None, timeout: float) -> list[dict[str, Frame]]:
         """Hear until agents ask, `count` of them if that is given; the messages until then."""
@@ -372,7 +395,10 @@ class _Scene:
                     "Default, with a Decision Requester?"
                 )
             self.session.act(
-                {name: _nothing(self.session.behaviors[name], len(frame.decisions)) for name, frame in frames.items()}
+                {
+                    name: _nothing(self.session.behaviors[name], len(frame.decisions))
+                    for name, frame in frames.items()
+                }
             )
 
     def lay_out(self, agents: list[_Agent], start: int) -> None:
@@ -388,7 +414,9 @@ class _Scene:
     def agent(self, place: int) -> str:
         """Who has this row of the scene's, for messages."""
         row = self.rows[place]
-        return next((f"{agent} ({name})" for (name, agent), taken in self._row.items() if taken == row), "nobody")
+        return next(
+            (f"{agent} ({name})" for (name, agent), taken in self._row.items() if taken == row), "nobody"
+        )
 
     def hear(self) -> dict[str, Frame]:
         """The next message."""
@@ -457,7 +485,9 @@ class _Scene:
             free = [
                 (old, row)
                 for old, row in self._row.items()
-                if (board.terminated[row] or board.truncated[row]) and not board.fresh[row] and old not in here
+                if (board.terminated[row] or board.truncated[row])
+                and not board.fresh[row]
+                and old not in here
             ]
             if not free:
                 raise UnityFault(
@@ -479,13 +509,17 @@ def _close(scenes: list[_Scene]) -> None:
 def _asking(heard: Iterable[Mapping[str, Frame]]) -> set[_Agent]:
     """Who asks for a decision in these messages."""
     return {
-        (name, agent) for frames in heard for name, frame in frames.items() for agent in frame.decisions.agent_id.tolist()
+        (name, agent)
+        for frames in heard
+        for name, frame in frames.items()
+        for agent in frame.decisions.agent_id.tolist()
     }
 
 
 def _nothing(spec: BehaviorSpec, count: int) -> Actions:
     return Actions(
-        np.zeros((count, spec.actions.continuous), np.float32), np.zeros((count, len(spec.actions.branches)), np.int32)
+        np.zeros((count, spec.actions.continuous), np.float32),
+        np.zeros((count, len(spec.actions.branches)), np.int32),
     )
 
 
@@ -535,5 +569,3 @@ def _action_space(spec: BehaviorSpec) -> spaces.Space[Any]:
     else:
         discrete = spaces.MultiDiscrete(list(actions.branches))
     return spaces.Tuple([continuous, discrete]) if actions.continuous else discrete
-
-
