@@ -22,21 +22,27 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from google.protobuf.message import DecodeError, Message
 from jaxtyping import Bool, Float32, Int32
 
 from amble.errors import AmbleError, UsageError
-from amble.unity.decode import Decoder, action_spec, actions, observation_specs
-from amble.unity.encode import Encoder, brain_parameters, write_actions
 from amble.unity.faults import UnityFault
-from amble.unity.protocol.communicator_pb2 import (
-    BrainParametersProto,
-    UnityRLInputProto,
-    UnityRLOutputProto,
-)
-from amble.unity.protocol.demonstration_pb2 import AgentInfoActionPairProto, DemonstrationMetaProto
+from amble.unity.protocol import missing
 from amble.unity.spec import BehaviorSpec
 from amble.unity.steps import Actions, Decisions, Frame, Terminals
+
+try:
+    from google.protobuf.message import DecodeError, Message
+
+    from amble.unity.decode import Decoder, action_spec, actions, observation_specs
+    from amble.unity.encode import Encoder, brain_parameters, write_actions
+    from amble.unity.protocol.communicator_pb2 import (
+        BrainParametersProto,
+        UnityRLInputProto,
+        UnityRLOutputProto,
+    )
+    from amble.unity.protocol.demonstration_pb2 import AgentInfoActionPairProto, DemonstrationMetaProto
+except ImportError as error:
+    missing(error)
 
 VERSION = 1
 _VERSIONS = (0, 1)
@@ -128,7 +134,10 @@ def decode(data: bytes, where: str) -> Demonstration:
             f"{where}: its summary counts {summary.number_steps} steps: the recording was not closed, or is empty."
         )
     messages = _delimited(data, _BEHAVIOR_AT, where)
-    brain = _parse(BrainParametersProto, *next(messages))
+    first = next(messages, None)
+    if first is None:
+        raise BadDemonstration(f"{where}: there is no behaviour in it: it is cut short.")
+    brain = _parse(BrainParametersProto, *first)
     pairs: list[AgentInfoActionPairProto] = []
     for message in messages:
         pairs.append(_parse(AgentInfoActionPairProto, *message))
