@@ -11,8 +11,8 @@ MLAGENTS := .venv-mlagents
 MLAGENTS_READY := $(MLAGENTS)/.ready
 DEMO := results/walker-demo
 
-.PHONY: walker test test-peers test-unity-peers train-unity-peers fuzz proto lint clean
-.PHONY: bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium bench-a3c bench-learner bench-limit bench-scaling bench-peers
+.PHONY: walker test test-peers test-unity-peers fuzz proto lint clean
+.PHONY: bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium bench-a3c bench-learner bench-limit bench-scaling bench-peers bench-unity
 
 walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a film and the learning curve
 	$(BIN)/amble train walker-demo --force
@@ -73,6 +73,9 @@ bench-scaling: $(READY)  ## steps a second per number of environments and per wi
 
 bench-spinup: $(READY)  ## Spinning Up's PPO on HalfCheetah: five seeds of a million steps
 	$(BIN)/python benchmarks/spinup_halfcheetah.py
+
+bench-unity: $(READY) $(MLAGENTS_READY)  ## decisions a second over Unity's wire, beside ML-Agents' own Python package: 4 minutes
+	$(BIN)/python benchmarks/unity_speed.py
 
 bench-peers: $(BENCH_PEERS_READY)  ## whole training loops beside Stable-Baselines3, rsl_rl and skrl (options in PEERS_ARGS): 1 hour
 	PYTHONPATH=benchmarks $(BENCH_PEERS)/bin/python -m peers $(PEERS_ARGS)

@@ -129,7 +129,7 @@ def test_what_is_no_setting_is_refused(read, payload: bytes, words: str) -> None
 
 
 def test_nothing_comes_on_the_trainers_channels() -> None:
-    with pytest.raises(BadMessage, match="EngineChannel.*only the trainer sends on"):
+    with pytest.raises(BadMessage, match=r"EngineChannel.*only the trainer sends on"):
         Channels([EngineChannel()]).incoming(pack([(ENGINE, b"x")]))
 
 

@@ -37,7 +37,7 @@ def test_channels_of_one_number_are_averaged() -> None:
 def test_a_picture_cut_anywhere_is_refused() -> None:
     whole = compress(RNG.integers(0, 256, (4, 5, 3), np.uint8))
     for cut in range(1, len(whole)):
-        with pytest.raises(BadMessage, match="breaks off|begins no PNG|cannot be read"):
+        with pytest.raises(BadMessage, match=r"breaks off|begins no PNG|cannot be read"):
             decompress(whole[:cut], 4, 5, 3, [])
 
 

@@ -107,7 +107,7 @@ class _Caller:
         code, details = error.code(), error.details()  # type: ignore[attr-defined]
         if code is grpc.StatusCode.DEADLINE_EXCEEDED:
             return PeerSilent(f"The trainer on {self._address} has not answered for {self._seconds:g} s.")
-        if code is grpc.StatusCode.UNAVAILABLE:
+        if code in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED):
             return PeerGone(f"The trainer on {self._address} is gone ({details}).")
         return BadMessage(f"The trainer on {self._address} failed: {code.name} ({details}).")
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from amble.unity.channels import Setting, StatisticsChannel
 from amble.unity.spec import BehaviorSpec
 from amble.unity.steps import Actions, Frame
 
 
+@runtime_checkable
 class Scene(Protocol):
     """Agents of some behaviours. What a frame holds belongs to the scene until the next one is asked for."""
 

@@ -165,9 +165,9 @@ class Session:
         self._conversation.reply(answer.SerializeToString())
         self._hear(timeout)  # says nothing, and waits for the first command
 
-    def _send(self, command: CommandProto, actions: Mapping[str, Actions]) -> None:
+    def _send(self, command: int, actions: Mapping[str, Actions]) -> None:
         sent = self._message.unity_input.rl_input
-        sent.command = command
+        sent.command = command  # type: ignore[assignment]  # enums are numbers here
         sent.side_channel = self._channels.outgoing()
         for name in [name for name in sent.agent_actions if name not in actions]:
             del sent.agent_actions[name]

@@ -283,8 +283,8 @@ class UnityVectorEnv(VectorEnv):
     def _note(self, repeated: int, skipped: int) -> None:
         if (repeated or skipped) and not (self.repeated or self.skipped):
             log.warning(
-                "Agents of behaviour %s do not ask for decisions together: one that asks before the others is given its "
-                "last action again. Give their Decision Requesters the same period.",
+                "Agents of behaviour %s do not ask for decisions together: one that asks before the others is given "
+                "its last action again. Give their Decision Requesters the same period.",
                 next(iter(self._names)),
             )
         self.repeated += repeated
@@ -390,8 +390,8 @@ class _Scene:
                 return heard
             if time.monotonic() > deadline:
                 raise PeerSilent(
-                    f"Unity environment {self.worker}: {len(asking)} agents have asked for a decision in {timeout:g} s; "
-                    f"expected {count or 'at least one'}. Is there an agent in the scene whose behaviour type is "
+                    f"Unity environment {self.worker}: {len(asking)} agents have asked for a decision in {timeout:g} "
+                    f"s; expected {count or 'at least one'}. Is there an agent in the scene whose behaviour type is "
                     "Default, with a Decision Requester?"
                 )
             self.session.act(
