@@ -122,8 +122,9 @@ def test_nothing_cannot_be_written() -> None:
         for field in fields(Demonstration)
         if isinstance(getattr(one, field.name), np.ndarray)
     }
+    none = tuple(observation[:0] for observation in one.observations)
     with pytest.raises(UsageError, match="without a record"):
-        encode(replace(one, **nothing))
+        encode(replace(one, observations=none, **nothing))
 
 
 @pytest.mark.parametrize(

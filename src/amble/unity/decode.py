@@ -149,7 +149,8 @@ class Decoder:
                 pictures = [self._picture(spec, part) for part in parts]
                 return np.array(pictures, np.float32).reshape(len(parts), *spec.shape)
             chunks = [
-                self._numbers(index, spec, part, agent_id) for part, agent_id in zip(parts, ids, strict=True)
+                self._numbers(index, spec, part, agent_id)
+                for part, agent_id in zip(parts, ids.tolist(), strict=True)
             ]
         # A bytearray, so that the array can be written to
         array = np.frombuffer(bytearray().join(chunks), "<f4").reshape(len(parts), *spec.shape)
