@@ -23,7 +23,7 @@ ROOMS: dict[str, set[str]] = {
     "algorithms": {"errors", "config", "maths", "nets"},
     "learner": {"errors", "native", "config", "maths", "nets", "algorithms"},
     "training": {"errors", "native", "config", "maths", "nets", "envs", "algorithms", "learner", "top"},
-    "export": {"errors", "nets", "training", "top"},
+    "export": {"errors", "config", "nets", "training", "top"},
     "insight": {"errors", "config", "maths", "nets", "unity", "envs", "algorithms", "training", "export"},
     "cli": {"errors", "config", "unity", "envs", "training", "insight", "export", "top"},
     "spinup": {"errors", "maths", "envs", "training", "top"},

@@ -13,7 +13,10 @@ def play(
     run: Annotated[str, typer.Argument(metavar="RUN_DIR|PRESET", help="A run's folder or id, or a preset.")],
     *,
     video: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The video's file; default: inside the run.")
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="The video's file; default: inside the run, or here for a preset's."
+        ),
     ] = None,
     web: Annotated[bool, typer.Option("--web", help="Show it in the browser (not available yet).")] = False,
     seed: Annotated[int | None, typer.Option(min=0, metavar="S", help="Seed of the episodes.")] = None,

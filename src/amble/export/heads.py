@@ -142,7 +142,7 @@ def _to_env(graph: Graph, actions: ActionMap, drawn: str) -> str:
     """`ActionMap.to_env` for a Box: stretched over the box and kept in it. For Unity's it is clip(·, ±3)/3."""
     if actions.distribution == "beta":
         drawn = graph.node("Sub", graph.node("Mul", drawn, graph.constant([2.0])), graph.constant([1.0]))
-    gain, centre = actions.gain.reshape(-1), actions.centre.reshape(-1)
+    centre, gain = actions.stretch
     if (gain != 1).any():
         drawn = graph.node("Mul", drawn, graph.constant(gain))
     if centre.any():

@@ -10,6 +10,7 @@ import onnx
 import torch
 from jaxtyping import Float32
 
+from amble.config import is_shipped
 from amble.errors import AmbleError, UsageError
 from amble.export.graph import Graph
 from amble.export.heads import add_continuous, add_discrete, branch_sizes, columns
@@ -34,7 +35,8 @@ def export(directory: Path, output: Path | None = None) -> Path:
 
     Args:
         directory: a portable policy, e.g. a run's `policy/`.
-        output: the file; the behaviour's name with `.onnx` beside `directory` if None.
+        output: the file; if None, the behaviour's name with `.onnx` beside `directory`, or here for a policy that
+            comes with the package.
 
     Returns:
         The file's path.
@@ -45,7 +47,8 @@ def export(directory: Path, output: Path | None = None) -> Path:
     """
     portable = PortablePolicy.load(directory)
     name = str(portable.spec["behavior"])
-    path = output if output is not None else Path(directory).absolute().parent / f"{name}.onnx"
+    run = Path(directory).absolute().parent
+    path = output or (Path(f"{name}.onnx") if is_shipped(run) else run / f"{name}.onnx")
     if path.suffix.lower() != ".onnx":
         raise UsageError(f"{path}: Unity knows a model by its ending; name a file that ends in .onnx.")
     model = build_model(portable.policy, name)
