@@ -98,8 +98,8 @@ def test_presets_on_observations_of_their_environments(name: str) -> None:
     if name != "cartpole":
         drawn, mode = outputs["continuous_actions"], outputs["deterministic_continuous_actions"]
         assert drawn.shape == mode.shape == (N, policy.head.dimensions)
-        assert (np.abs(mode) < 1).any()
-        assert (np.abs(mode) == 1).any()
+        assert mode.std(axis=0).min() > 1e-3
+        assert (np.abs(mode) == 1).any() == (name == "walker")  # the clip is reached
         assert np.abs(drawn - mode).max() > 0.1
     else:
         mode = outputs["deterministic_discrete_actions"]
