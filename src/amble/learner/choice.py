@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
-from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 from amble.algorithms.a2c import A2C
@@ -43,14 +42,6 @@ class Acting(Protocol):
 
     def act(self, t: int) -> None:
         """Write decision t into `data`: normalised observation, actions, their log-probabilities."""
-        ...
-
-    def drives(self, env: VectorEnv) -> bool:
-        """Whether `drive` can take this environment through a whole rollout."""
-        ...
-
-    def drive(self, env: Any) -> Any:
-        """Do so, writing into `data` as `act` does; returns a `Driven`."""
         ...
 
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
-from gymnasium.vector import AutoresetMode, VectorEnv
 from jaxtyping import Float
 from torch import Tensor
 
 from amble.algorithms.rollout import Rollout
-from amble.envs.bodies.gym.base import JudgedVectorEnv
 from amble.learner.fused.act import Buffers, Room, Scale, act
 from amble.learner.fused.arrays import Networks
 from amble.learner.fused.blas import blas_threads
-from amble.learner.fused.drive import Driven, Driver
 from amble.learner.fused.layout import FlatParameters
 from amble.nets.actor_critic import Policy
 
@@ -27,7 +25,6 @@ class FusedActing:
         self._buffers: tuple[np.ndarray, ...] = ()
         self._scale: tuple[np.ndarray | float, ...] = ()
         self._room: tuple[np.ndarray, ...] = ()
-        self._driver: Driver | None = None
 
     def alone(self) -> AbstractContextManager[object]:
         """Within, a decision computes on one thread: the environments have the others."""
@@ -48,32 +45,20 @@ class FusedActing:
         )
         self._buffers = tuple(buffers)
         self._scale = tuple(self._moments(raw.shape[-1]))
-        self._room = self._room_for(*data.log_prob.shape[1:])
-
-    def drives(self, env: VectorEnv) -> bool:
-        """Whether `drive` can take this environment's bodies through a rollout."""
-        return (
-            isinstance(env, JudgedVectorEnv)
-            and env.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
-            and env.simulations is not None
-            and self.policy.actions.is_continuous
-        )
-
-    def drive(self, env: JudgedVectorEnv) -> Driven:
-        """A whole rollout, after `begin`, from the first observations in its `raw`."""
-        decisions = len(self._buffers[0])
-        if self._driver is None:
-            self._driver = Driver(env, self.policy.actions, decisions)
-        rooms = [self._room_for(rows, self._buffers[5].shape[2]) for rows in self._driver.sizes]
-        arguments = (self._buffers, tuple(self.nets), self.flat.theta, self._scale)
-        return self._driver.drive(arguments, rooms, env.threads)
+        self._room = self.room_for(data.log_prob.shape[1])
 
     def act(self, t: int) -> None:
         """Decision t: its normalised observation, its actions and their log-probabilities, into the rollout."""
-        act(t, self._buffers, tuple(self.nets), self.flat.theta, self._scale, self._room)
+        act(t, *self.arguments, self._room)
 
-    def _room_for(self, rows: int, dimensions: int) -> tuple[np.ndarray, ...]:
-        nets = self.nets
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """What `decide_rows` takes besides the rows and memory for them."""
+        return self._buffers, tuple(self.nets), self.flat.theta, self._scale
+
+    def room_for(self, rows: int) -> tuple[np.ndarray, ...]:
+        """Memory for one decision of so many environments: a `Room`."""
+        nets, dimensions = self.nets, self.policy.head.dimensions
         width = max(1, int(nets.actor[:-1, 1].sum()))
         return tuple(
             Room(

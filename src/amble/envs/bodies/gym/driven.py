@@ -16,8 +16,15 @@ from typing import TYPE_CHECKING, NamedTuple
 import mujoco
 import numpy as np
 
+from amble.envs.bodies.gym.calls import (
+    forward,
+    numbers_at,
+    post_constraint,
+    reset_data,
+    step,
+    whole_numbers_at,
+)
 from amble.native.compiled import kernel
-from amble.native.mujoco import forward, numbers_at, post_constraint, reset_data, step, whole_numbers_at
 
 if TYPE_CHECKING:
     from amble.envs.bodies.gym.base import GymVectorEnv

@@ -13,16 +13,19 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 from gymnasium import spaces
+from gymnasium.vector import AutoresetMode, VectorEnv
 from jaxtyping import Bool, Float
 
 from amble.envs.bodies.gym import driven
 from amble.envs.bodies.gym.base import JudgedVectorEnv
-from amble.envs.bodies.gym.driven import World, alive, begin, decide, observe, record
+from amble.envs.bodies.gym.driven import Simulations, World, alive, begin, decide, observe, record
+from amble.learner.choice import Acting
+from amble.learner.fused import act
 from amble.learner.fused.act import Buffers, Room, Scale, decide_rows
+from amble.learner.fused.acting import FusedActing
 from amble.learner.fused.arrays import Networks
 from amble.learner.fused.team import Team
 from amble.native.compiled import entry, fingerprint, kernel
-from amble.nets.actions import ActionMap
 
 _GROUPS = 16
 """At most; more do not fill the rows of a matrix product."""
@@ -109,7 +112,7 @@ def _live(i, t, course, life, world, sees):
 
 
 def _compiled() -> Callable[..., Any]:
-    sources = fingerprint(__file__, driven.__file__)
+    sources = fingerprint(act.__file__, driven.__file__)
 
     @entry("the driver of Gymnasium's bodies", seconds=15)
     def drive(first, last, buffers, nets, theta, scale, room, gate, course, life, world):
@@ -165,14 +168,12 @@ class Driven:
 class Driver:
     """Takes the bodies of one environment through rollouts."""
 
-    def __init__(self, env: JudgedVectorEnv, actions: ActionMap, decisions: int):
-        simulations = env.simulations
-        if simulations is None:
-            raise TypeError("these bodies cannot be driven")
-        self._env, self._simulations = env, simulations
+    def __init__(self, env: JudgedVectorEnv, simulations: Simulations, acting: FusedActing, decisions: int):
+        self._env, self._simulations, self._acting = env, simulations, acting
         box = cast("spaces.Box", env.single_action_space)
         shape, size = (decisions, env.num_envs), env.observation_size
         (count,) = box.shape
+        actions = acting.policy.actions
         centre, gain = actions.stretch
         self._gate = tuple(Gate(int(actions.distribution == "squashed"), centre, gain, box.low, box.high))
         self._course = Course(
@@ -185,53 +186,46 @@ class Driver:
             following=np.empty((env.num_envs, size), np.float32),
         )
         groups = min(max(1, env.num_envs // _SMALLEST), _GROUPS)
-        self._ends = np.linspace(0, env.num_envs, groups + 1).astype(int).tolist()
+        ends = np.linspace(0, env.num_envs, groups + 1).astype(int).tolist()
+        self._groups = [(*ends_of, acting.room_for(ends_of[1] - ends_of[0])) for ends_of in pairwise(ends)]
         self._team = Team()
 
-    @property
-    def sizes(self) -> list[int]:
-        """Environments of each group."""
-        return [last - first for first, last in pairwise(self._ends)]
-
-    def drive(self, arguments: tuple[Any, ...], rooms: list[tuple[np.ndarray, ...]], threads: int) -> Driven:
-        """One rollout.
-
-        Args:
-            arguments: of the kernel, from the rollout's buffers to the scale.
-            rooms: memory for each group's rows.
-            threads: at the same time.
-        """
-        env, course = self._env, self._course
+    def drive(self) -> Driven:
+        """One rollout, after the policy's `begin`, from the first observations in its `raw`."""
+        env, course, arguments = self._env, self._course, self._acting.arguments
         decisions, count = course.terminated.shape
         first_states = env.draw_first_states(count * decisions).reshape(count, decisions, -1)
         life = tuple(Life(env.steps, first_states, np.zeros(count, np.int64)))
-        world = tuple(self._simulations.world)
+        rest = self._gate, tuple(course), life, tuple(self._simulations.world)
 
         def task(group: int) -> None:
-            drive(
-                self._ends[group],
-                self._ends[group + 1],
-                *arguments,
-                rooms[group],
-                self._gate,
-                tuple(course),
-                life,
-                world,
-            )
+            first, last, room = self._groups[group]
+            drive(first, last, *arguments, room, *rest)
 
         with env.driven():
-            self._team.each(task, len(self._ends) - 1, threads)
-        flat = course.action.reshape(count * decisions, -1)
+            self._team.each(task, len(self._groups), env.threads)
+        given = course.action.reshape(count * decisions, -1)
         before, after = (
             self._simulations.fields(records.reshape(count * decisions, -1))
             for records in (course.before, course.after)
         )
-        reward, _, _ = env.judge(before, after, flat)
+        reward, _, _ = env.judge(before, after, given)
         return Driven(
-            reward.reshape(decisions, count),
-            course.terminated,
-            course.truncated,
-            course.final,
-            course.following,
-            course.action,
+            reward=reward.reshape(decisions, count),
+            terminated=course.terminated,
+            truncated=course.truncated,
+            final=course.final,
+            following=course.following,
+            action=course.action,
         )
+
+
+def driver_for(env: VectorEnv, acting: Acting | None, decisions: int) -> Driver | None:
+    """What takes these environments through rollouts of so many decisions; None where they are stepped one by one."""
+    if not (isinstance(acting, FusedActing) and isinstance(env, JudgedVectorEnv)):
+        return None
+    simulations = env.simulations
+    restarts = env.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
+    if simulations is None or not restarts or not acting.policy.actions.is_continuous:
+        return None
+    return Driver(env, simulations, acting, decisions)

@@ -11,6 +11,7 @@ from amble.envs.bodies.gym.base import JudgedVectorEnv
 from amble.errors import EnvironmentFault
 from amble.learner.choice import choose
 from amble.training.collect import Collector
+from amble.training.drive import driver_for
 from factories import rng
 from learner_helpers import a_learner
 
@@ -53,16 +54,15 @@ class Recorded:
 
     def __init__(self, env: JudgedVectorEnv, seed: int = 5, **settings: Any):
         self.collector = a_collector(env, **settings)
-        acting = self.collector.acting
-        assert acting is not None
-        assert acting.drives(env)
-        drive = acting.drive
+        driver = self.collector._driver
+        assert driver is not None
+        self.driver, drive = driver, driver.drive
 
-        def spied(env: JudgedVectorEnv) -> Any:
-            self.course = drive(env)
+        def spied() -> Any:
+            self.course = drive()
             return self.course
 
-        acting.drive = spied  # pyright: ignore[reportAttributeAccessIssue]
+        driver.drive = spied
         self.collector.begin(seed)
         self.rollout, self.episodes = self.collector.collect()
 
@@ -128,10 +128,9 @@ def test_episodes_end_where_the_task_says(env_id: str, settings: dict[str, Any])
     recorded = Recorded(env)
     simulations = env.simulations
     assert simulations is not None
-    acting: Any = recorded.collector.acting
+    course = recorded.driver._course
     before, after = (
-        simulations.fields(records.reshape(T * B, -1))
-        for records in (acting._driver._course.before, acting._driver._course.after)
+        simulations.fields(records.reshape(T * B, -1)) for records in (course.before, course.after)
     )
     _, terminated, _ = env.judge(before, after, recorded.course.action.reshape(T * B, -1))
     np.testing.assert_array_equal(recorded.course.terminated.ravel(), terminated)
@@ -203,8 +202,8 @@ def test_what_mujoco_warns_of_is_counted() -> None:
 
 
 def test_other_environments_are_not_driven() -> None:
-    env = an_env("Hopper-v5")
-    acting = a_collector(env).acting
-    assert acting is not None
-    assert not acting.drives(amble.envs.make("Pendulum-v1", 2, backend="inprocess"))
-    assert not acting.drives(amble.envs.make("amble/3DBall-v0", 2))
+    acting = a_collector(an_env("Hopper-v5")).acting
+    assert driver_for(an_env("Hopper-v5"), acting, 4) is not None
+    assert driver_for(an_env("Hopper-v5"), None, 4) is None
+    assert driver_for(amble.envs.make("Pendulum-v1", 2, backend="inprocess"), acting, 4) is None
+    assert driver_for(amble.envs.make("amble/3DBall-v0", 2), acting, 4) is None
