@@ -11,7 +11,7 @@ MLAGENTS := .venv-mlagents
 MLAGENTS_READY := $(MLAGENTS)/.ready
 DEMO := results/walker-demo
 
-.PHONY: walker test test-peers test-unity-peers fuzz proto lint clean
+.PHONY: walker test test-peers test-unity-peers fuzz proto lint reproduce clean
 .PHONY: bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium bench-a3c bench-learner bench-limit bench-scaling bench-peers bench-unity
 
 walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a film and the learning curve
@@ -37,7 +37,7 @@ fuzz: $(READY)  ## 10,000 spoilt messages to both ends of Unity's wire
 	AMBLE_FUZZ_CASES=10000 $(BIN)/python -m pytest tests/unity/test_fuzz.py
 
 proto: $(READY)  ## compile the messages of Unity's wire anew
-	cd src && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. amble/unity/protocol/communicator.proto
+	cd src && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. amble/unity/protocol/*.proto
 
 lint: $(READY)  ## ruff and pyright
 	$(BIN)/ruff check .
@@ -76,6 +76,11 @@ bench-spinup: $(READY)  ## Spinning Up's PPO on HalfCheetah: five seeds of a mil
 
 bench-unity: $(READY) $(MLAGENTS_READY)  ## decisions a second over Unity's wire, beside ML-Agents' own Python package: 4 minutes
 	$(BIN)/python benchmarks/unity_speed.py
+
+TASK ?= HalfCheetah-v5
+TRAINER ?= ppo
+reproduce: $(READY)  ## a cell of the README's table of returns: make reproduce TASK=Hopper-v5 TRAINER=trpo
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/reproduce.py $(TASK) --trainer $(TRAINER) $(ARGS)
 
 bench-peers: $(BENCH_PEERS_READY)  ## whole training loops beside Stable-Baselines3, rsl_rl and skrl (options in PEERS_ARGS): 1 hour
 	PYTHONPATH=benchmarks $(BENCH_PEERS)/bin/python -m peers $(PEERS_ARGS)

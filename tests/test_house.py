@@ -23,8 +23,9 @@ ROOMS: dict[str, set[str]] = {
     "algorithms": {"errors", "config", "maths", "nets"},
     "learner": {"errors", "native", "config", "maths", "nets", "algorithms"},
     "training": {"errors", "native", "config", "maths", "nets", "envs", "algorithms", "learner", "top"},
-    "insight": {"errors", "config", "maths", "nets", "envs", "algorithms", "training"},
-    "cli": {"errors", "config", "unity", "envs", "training", "insight", "top"},
+    "export": {"errors", "config", "nets", "training", "top"},
+    "insight": {"errors", "config", "maths", "nets", "unity", "envs", "algorithms", "training", "export"},
+    "cli": {"errors", "config", "unity", "envs", "training", "insight", "export", "top"},
     "spinup": {"errors", "maths", "envs", "training", "top"},
     "top": {"errors", "config", "envs", "training", "spinup"},
 }
@@ -41,6 +42,7 @@ NEVER: dict[str, set[str]] = {
     "learner": {"gymnasium", "mujoco", "time"},
     "training": {"typer", "argparse", "mujoco"},
     "insight": {"typer", "argparse"},
+    "export": {"typer", "argparse", "mujoco"},
     "spinup": {"typer", "argparse", "mujoco"},
 }
 EVERYWHERE = {"pickle", "cPickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}

@@ -7,6 +7,7 @@ import typer
 from amble import __version__
 from amble.cli.compare import compare
 from amble.cli.evaluate import evaluate
+from amble.cli.export import export
 from amble.cli.play import play
 from amble.cli.plot import plot
 from amble.cli.presets import presets
@@ -22,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, play, plot, compare, presets, serve):
+for command in (train, evaluate, play, plot, compare, export, presets, serve):
     app.command()(command)
 
 

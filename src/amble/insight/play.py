@@ -12,7 +12,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from amble.config import UNITY_ENV
+from amble.config import UNITY_ENV, is_shipped
 from amble.envs.bodies.rendering import RenderingUnavailable, choose_gl
 from amble.envs.making import find_spec
 from amble.errors import AmbleError, UsageError
@@ -34,7 +34,8 @@ def play(
 
     Args:
         run: a run's directory; its `policy/` is played.
-        video: the MP4 to write; `video.mp4` in the run's directory if None.
+        video: the MP4 to write; if None, `video.mp4` in the run's directory, or `<preset>.mp4` here for a
+            policy that comes with the package.
         seed: of the first episode.
         episodes: how many to show; as many as fit into `seconds` if None.
         seconds: simulated time after which the film ends; 20 if neither it nor `episodes` is given.
@@ -55,7 +56,7 @@ def play(
         seconds = _SECONDS
     fps = float(env.metadata.get("render_fps", 30))
     frames_at_most = None if seconds is None else max(1, round(seconds * fps))
-    path = video if video is not None else run / "video.mp4"
+    path = video or (Path(f"{run.name}.mp4") if is_shipped(run) else run / "video.mp4")
     try:
         with _off_screen(env_id):
             return write_video(_frames(env, policy, seed or 0, episodes, frames_at_most, fps), path, fps)
@@ -130,7 +131,7 @@ def _frames(
             ]
             yield caption(frame, [*lines, f"{decisions / fps:4.1f} s   return {total:.1f}"])
             shown += 1
-            action = policy.act(_batch_of_one(observation))[0]
+            action = _only(policy.act(_batch_of_one(observation)))
             observation, reward, terminated, truncated, _ = env.step(action)
             total, decisions, over = total + float(reward), decisions + 1, terminated or truncated
 
@@ -142,3 +143,8 @@ def _batch_of_one(observation: Any) -> Any:
     if isinstance(observation, tuple):
         return tuple(_batch_of_one(part) for part in observation)
     return np.asarray(observation)[None]
+
+
+def _only(action: Any) -> Any:
+    """The one action of a batch of one, as a single environment takes it."""
+    return tuple(part[0] for part in action) if isinstance(action, tuple) else action[0]

@@ -37,6 +37,7 @@ def policy_spec(config: RunConfig, env: VectorEnv, policy: Policy, env_steps: in
         "activation": network.activation,
         "encoder": network.vis_encode_type,
         "memory_size": policy.memory_size,
+        "layer_norm": network.layer_norm,
         "distribution": hyper.distribution,
         "normalise": policy.normaliser is not None,
         "action_clip": hyper.action_clip,
@@ -68,6 +69,7 @@ class PortablePolicy:
                 activation=spec["activation"],
                 encoder=spec.get("encoder", "simple"),
                 memory_size=spec.get("memory_size", 0),
+                layer_norm=spec.get("layer_norm", False),
             ),
             normalise=spec["normalise"],
             initial_std=1.0,
@@ -78,9 +80,14 @@ class PortablePolicy:
         policy.load_state_dict(tensors)
         return cls(policy, spec)
 
+    @property
+    def policy(self) -> Policy:
+        """The networks themselves, for those who write them in another format."""
+        return self._policy
+
     @torch.no_grad()
-    def act(self, observation: Any) -> Shaped[np.ndarray, "n ..."]:
-        """The likeliest actions, as the environment takes them.
+    def act(self, observation: Any) -> Shaped[np.ndarray, "n ..."] | tuple[np.ndarray, ...]:
+        """The likeliest actions, as the environment takes them: n of them, for a Tuple a tuple of its parts' n.
 
         Args:
             observation: raw, of n environments: (n, O), or for other spaces as a VectorEnv gives it.

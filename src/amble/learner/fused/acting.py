@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -12,6 +13,7 @@ from amble.algorithms.rollout import Rollout
 from amble.learner.fused.act import Buffers, Room, Scale, act
 from amble.learner.fused.arrays import Networks
 from amble.learner.fused.blas import blas_threads
+from amble.learner.fused.handover import hidden_width, layer_norm_room
 from amble.learner.fused.layout import FlatParameters
 from amble.nets.actor_critic import Policy
 
@@ -44,21 +46,31 @@ class FusedActing:
         )
         self._buffers = tuple(buffers)
         self._scale = tuple(self._moments(raw.shape[-1]))
-        rows, dimensions = data.log_prob.shape[1:]
-        nets = self.nets
-        width = max(1, int(nets.actor[:-1, 1].sum()))
-        self._room = tuple(
+        self._room = self.room_for(data.log_prob.shape[1])
+
+    def act(self, t: int) -> None:
+        """Decision t: its normalised observation, its actions and their log-probabilities, into the rollout."""
+        act(t, *self.arguments, self._room)
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """What `decide_rows` takes besides the rows and memory for them."""
+        return self._buffers, tuple(self.nets), self.flat.theta, self._scale
+
+    def room_for(self, rows: int) -> tuple[np.ndarray, ...]:
+        """Memory for one decision of so many environments: a `Room`."""
+        nets, dimensions = self.nets, self.policy.head.dimensions
+        width, (normal, inverse_std) = hidden_width(nets.actor), layer_norm_room(rows, nets.actor)
+        return tuple(
             Room(
                 hidden=np.empty(rows * width, np.float32),
                 slope=np.empty(rows * width, np.float32),
+                normal=normal,
+                inverse_std=inverse_std,
                 output=np.empty((rows, int(nets.actor[-1, 1])), np.float32),
                 kept=np.zeros((rows, dimensions), np.int64),
             )
         )
-
-    def act(self, t: int) -> None:
-        """Decision t: its normalised observation, its actions and their log-probabilities, into the rollout."""
-        act(t, self._buffers, tuple(self.nets), self.flat.theta, self._scale, self._room)
 
     def _moments(self, size: int) -> Scale:
         normaliser = self.policy.normaliser
