@@ -10,6 +10,7 @@ its answer their actions.
 | `decode.py`, `encode.py`, `png.py` | records into arrays, arrays into records, pictures |
 | `channels.py` | side channels: engine, environment parameters, statistics, custom ones |
 | `server.py`, `session.py`, `launch.py` | the trainer's end: the socket, the conversation, the build's process |
+| `demonstrations.py` | files of recorded agents |
 | `client.py`, `scene.py` | the environment's end: the conversation, and what a scene of agents must be able to do |
 
 Nothing of gRPC and protobuf is imported before a session is made.
