@@ -31,6 +31,8 @@ def session() -> Iterator[Session]:
 def serve() -> Iterator[Callable[..., subprocess.Popen[str]]]:
     """Start the command; whatever a test leaves running is killed."""
     started = []
+    # A run of the tests in the background ignores Ctrl-C, and its children would too
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def start(*words: str) -> subprocess.Popen[str]:
         command = [sys.executable, "-m", "amble.cli", "serve", *words]
@@ -38,6 +40,7 @@ def serve() -> Iterator[Callable[..., subprocess.Popen[str]]]:
         return started[-1]
 
     yield start
+    signal.signal(signal.SIGINT, before)
     for process in started:
         process.kill()
         process.communicate()
