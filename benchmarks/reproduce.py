@@ -37,8 +37,8 @@ def _mujoco(env: str, **published: dict[str, float]) -> Cell:
     return Cell(_MUJOCO, 1e6, published, env)
 
 
-# Published returns after a million steps. Spinning Up: 10 seeds, the stochastic policy, read from its plots. RL Zoo: one
-# run, its best agent. SB3-contrib: 3 seeds. Tianshou: the maximum over training, 10 seeds.
+# Published returns after a million steps. Spinning Up: 10 seeds, the stochastic policy, read from its plots. RL Zoo:
+# one run, its best agent. SB3-contrib: 3 seeds. Tianshou: the maximum over training, 10 seeds.
 CELLS: dict[str, Cell] = {
     "HalfCheetah-v5": _mujoco(
         "HalfCheetah-v5",
@@ -86,7 +86,9 @@ CELLS: dict[str, Cell] = {
 
 def main() -> int:
     """Train, evaluate, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("task", choices=CELLS)
     parser.add_argument("--trainer", help="default: ppo")
     parser.add_argument("--seeds", type=int, default=5)

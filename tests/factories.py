@@ -28,6 +28,7 @@ from amble.nets.observations import ObservationLayout
 OBSERVATION = spaces.Box(-np.inf, np.inf, (3,))
 BOX2, BOX1, DISCRETE = spaces.Box(-1, 1, (2,)), spaces.Box(-1, 1, (1,)), spaces.Discrete(4)
 MULTI, BINARY = spaces.MultiDiscrete([3, 2]), spaces.MultiBinary(3)
+HYBRID = spaces.Tuple([BOX2, MULTI])
 MASKED = spaces.Dict({"seen": OBSERVATION, "action_mask": spaces.MultiBinary(4)})
 """For DISCRETE; a policy for it takes rows of 3 + 4 numbers."""
 
@@ -38,6 +39,7 @@ POLICIES: dict[str, dict[str, Any]] = {
     "categorical": {"action_space": DISCRETE},
     "multi-discrete": {"action_space": MULTI},
     "bernoulli": {"action_space": BINARY},
+    "hybrid": {"action_space": HYBRID},
     "masked": {"action_space": DISCRETE, "observation_space": MASKED},
     "memory": {"memory_size": 8},
     "layer norm": {"layer_norm": True},

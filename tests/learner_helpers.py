@@ -52,10 +52,11 @@ def a_learner(
     dimensions: int = 2,
     seed: int = 0,
     normalise: bool = False,
+    space: spaces.Space[Any] | None = None,
     layer_norm: bool = False,
     **settings: Any,
 ) -> PPO:
-    """A PPO with torch's epochs."""
+    """A PPO with torch's epochs; `space` is of the actions, where not the one that `head` is for."""
     distribution = "squashed" if head == "squashed" else "gaussian"
     hyper = PPOHyperparameters.model_validate(
         {
@@ -69,7 +70,7 @@ def a_learner(
     shape = NetShape([16, 16] if hidden is None else hidden, activation, layer_norm=layer_norm)
     policy = Policy(
         spaces.Box(-np.inf, np.inf, (observations,)),
-        action_space(head, dimensions),
+        space or action_space(head, dimensions),
         shape=shape,
         normalise=normalise,
         initial_std=0.8,

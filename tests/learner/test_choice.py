@@ -40,6 +40,7 @@ def a_a3c() -> A2C:
 
 REFUSED: dict[str, tuple[Any, str]] = {
     "beta": (lambda: a_ppo(**POLICIES["beta"]), "does not know the policy's BetaHead"),
+    "hybrid": (lambda: a_ppo(**POLICIES["hybrid"]), "does not know the policy's HybridHead"),
     "masked": (lambda: a_ppo(**POLICIES["masked"]), "takes plain vectors, and the observation holds"),
     "memory": (lambda: a_ppo(**POLICIES["memory"]), "has no memory, and the networks do"),
     "images": (

@@ -39,6 +39,13 @@ def find_policy(name: str) -> Path:
     return shipped
 
 
+def find_policy_folder(name: str) -> Path:
+    """The folder of a policy's files: given as it is, or `policy/` of a run."""
+    if (Path(name) / "policy.json").is_file():
+        return Path(name)
+    return find_policy(name) / "policy"
+
+
 def _nearest_runs(name: str) -> str:
     from difflib import get_close_matches
 

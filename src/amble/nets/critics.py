@@ -119,7 +119,7 @@ class QCritic(_Scaled):
         if self.choices is None and not actions.is_continuous:
             raise UsageError(
                 "The estimators q and advantage learn Q of a single choice or of continuous actions; this action space "
-                "has several choices at once. Use baseline, td or gae."
+                "has several choices at once, or both kinds. Use baseline, td or gae."
             )
         inputs = layout.size if self.choices else layout.size + dimensions
         self.net = mlp(

@@ -9,6 +9,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 import amble.envs
+from amble.config import UNITY_ENV
 from amble.errors import UsageError
 from amble.training.policy import PortablePolicy
 
@@ -30,7 +31,10 @@ def evaluate(run: Path, episodes: int, seed: int | None) -> dict[str, Any]:
         raise UsageError(f"at least one episode is played; got episodes = {episodes}.")
     policy = PortablePolicy.load(Path(run) / "policy")
     spec = policy.spec
-    env = amble.envs.make(spec["env_id"], min(episodes, MOST_ENVS), **spec["env_kwargs"])
+    count = (
+        1 if spec["env_id"] == UNITY_ENV else min(episodes, MOST_ENVS)
+    )  # a scene has as many agents as it has
+    env = amble.envs.make(spec["env_id"], count, **spec["env_kwargs"])
     try:
         returns, lengths = play_episodes(env, policy, episodes, 0 if seed is None else seed)
     finally:

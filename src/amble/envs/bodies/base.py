@@ -55,6 +55,8 @@ class BodyVectorEnv(VectorEnv, ABC):
         model: the compiled model they share.
         steps: (B,) decisions carried out in each running episode.
         time_limit: decisions after which an episode is truncated; 0 for never.
+        threads: that step them.
+        observation_size: O.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium's own declaration)
@@ -104,11 +106,12 @@ class BodyVectorEnv(VectorEnv, ABC):
         self.time_limit = time_limit
 
         self.model = model
-        self.batch = Batch(model, num_envs, min(threads or usable_cores(), num_envs))
+        self.threads = min(threads or usable_cores(), num_envs)
+        self.batch = Batch(model, num_envs, self.threads)
         self.steps: Int[np.ndarray, "B"] = np.zeros(num_envs, np.int64)
         self._autoreset = autoreset_mode is AutoresetMode.SAME_STEP
         self._all: Int[np.ndarray, "B"] = np.arange(num_envs)
-        self._observation_size = int(single_observation_space.shape[0])
+        self.observation_size = int(single_observation_space.shape[0])
         self._reset_called = False
         self._warnings: Int[np.ndarray, "W"] = np.zeros(self.batch.warning.shape[1], np.int64)
         self._warning_counts: Int[np.ndarray, "B W"] = self.batch.warning[:, :, 1]
@@ -231,6 +234,10 @@ class BodyVectorEnv(VectorEnv, ABC):
             return
         new = np.maximum(counts - self._warnings_seen, 0)
         self._warnings_seen[:] = counts
+        self._note_warnings(new)
+
+    def _note_warnings(self, new: Int[np.ndarray, "B W"]) -> None:
+        """Add these to the totals, and say so where the physics diverged."""
         self._warnings += new.sum(axis=0)
         diverged = np.flatnonzero(new[:, _DIVERGED].any(axis=1))
         if diverged.size:
@@ -247,7 +254,7 @@ class BodyVectorEnv(VectorEnv, ABC):
     # Plumbing.
 
     def _observation(self, rows: Rows, count: int) -> Float[np.ndarray, "n O"]:
-        out = np.empty((count, self._observation_size), self.single_observation_space.dtype)
+        out = np.empty((count, self.observation_size), self.single_observation_space.dtype)
         self._observe(rows, out)
         return out
 

@@ -64,6 +64,7 @@ class ContactForces:
     Attributes:
         forces: (B, bodies, 6), rotation then translation, N m and N; 0 at a reset, unless the model has a
             sensor that computes them.
+        own_sensors: whether it has one.
     """
 
     def __init__(self, batch: Batch, path: str):
@@ -75,7 +76,7 @@ class ContactForces:
                 f"{path}: contact forces under the RK4 integrator are computed for models without actuator "
                 "activations, delays and plugins."
             )
-        self._own_sensors = not any(
+        self.own_sensors = not any(
             model.sensor(i).name == "amble_post_constraint" for i in range(model.nsensor)
         )
         self._disabled = batch.expand("opt.disableflags")
@@ -91,7 +92,7 @@ class ContactForces:
 
     def reset(self, ids: Int[np.ndarray, "n"]) -> None:
         """Compute the derived fields of fresh simulations, whose forces Gymnasium has not computed yet."""
-        if not self._own_sensors:
+        if not self.own_sensors:
             self._batch.forward(ids)
             self.forces[ids] = 0.0
             return
