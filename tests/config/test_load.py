@@ -348,7 +348,7 @@ def test_what_is_written_out_reads_back_equal(tmp_path: Path, text: str) -> None
         ),
         (
             walker("network_settings: {layer_norm: true, hidden_units: 2}"),
-            r"line 4: `\S+\.layer_norm` contradicts hidden_units 2: normalised, one unit is always 0",
+            r"line 3: `\S+\.layer_norm` contradicts hidden_units 2: normalised, one unit is always 0",
         ),
         (
             walker("network_settings: {memory: {memory_size: 7}}"),
