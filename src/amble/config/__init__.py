@@ -17,6 +17,7 @@ from amble.config.load import load_run, run_from_env
 from amble.config.network import MemorySettings, NetworkSettings
 from amble.config.overrides import Override
 from amble.config.ppo import PPOHyperparameters
+from amble.config.reshaping import PenaltySettings, RewardSettings, TerminationSettings, TermSettings
 from amble.config.rewards import ExtrinsicReward, RewardSignals
 from amble.config.run import RunConfig
 from amble.config.surroundings import (
@@ -47,10 +48,14 @@ __all__ = [
     "Override",
     "PGHyperparameters",
     "PPOHyperparameters",
+    "PenaltySettings",
     "Preset",
+    "RewardSettings",
     "RewardSignals",
     "RunConfig",
     "TRPOHyperparameters",
+    "TermSettings",
+    "TerminationSettings",
     "TorchSettings",
     "list_presets",
     "load_run",

@@ -8,6 +8,7 @@ from amble.config.actor_critics import A3CHyperparameters
 from amble.config.base import Flag, Positive, Settings
 from amble.config.behavior import BehaviorSettings
 from amble.config.hyperparameters import canonical_names, contradiction
+from amble.config.reshaping import RewardSettings
 from amble.config.surroundings import CheckpointSettings, EngineSettings, EnvSettings, TorchSettings
 from amble.config.trainers import not_supported
 from amble.errors import UsageError
@@ -59,6 +60,10 @@ class RunConfig(Settings):
     env_settings: EnvSettings = Field(default_factory=EnvSettings, description="Which environment, how many.")
     engine_settings: EngineSettings = Field(
         default_factory=EngineSettings, description="Unity's window and clock; no effect here."
+    )
+    rewards: RewardSettings | None = Field(
+        default=None,
+        description="A reward of named terms in place of the environment's own; null: the environment's own.",
     )
     environment_parameters: dict[str, Annotated[float, BeforeValidator(_plain_parameter)]] = Field(
         default_factory=dict, description="Numbers handed to the environment by name, constant over the run."
@@ -132,6 +137,17 @@ class RunConfig(Settings):
                     trainer,
                     f"is {device}, but trainer a3c's workers share their parameters in the CPU's memory. "
                     "Take cpu, or trainer a2c.",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _rewards_are_collected_here(self) -> "RunConfig":
+        for name, behavior in self.behaviors.items():
+            if self.rewards is not None and behavior.trainer_type == "a3c":
+                raise contradiction(
+                    ("rewards",),
+                    ("behaviors", name, "trainer_type"),
+                    "is a block that trainer a3c's workers do not know yet. Take trainer a2c, which learns the same way.",
                 )
         return self
 

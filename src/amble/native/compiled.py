@@ -26,6 +26,12 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     return _compiled(function, fastmath=_SAFE, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
+def exact_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for one whose every rounding counts: bit for bit what NumPy gives for the same operations."""
+    # Said in so many words: what is not said of a callee, Numba takes from the caller.
+    return _compiled(function, fastmath=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
 def sum_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """The same for one that sums many numbers in the compiler's order, which fills registers."""
     return _compiled(function, fastmath=_SAFE | {"reassoc"}, no_cpython_wrapper=True, no_cfunc_wrapper=True)
@@ -86,8 +92,8 @@ class _Announcer(event.Listener):
 event.register("numba:compile", _Announcer())
 
 
-def fingerprint(file: str) -> int:
-    """A number of all the sources in the folder of `file`, and of this one.
+def fingerprint(file: str, *others: str) -> int:
+    """A number of all the sources in the folder of `file`, of `others`, and of this one.
 
     Numba's cache only knows when the file of an entry has changed. An entry that mentions this number of its
     surrounding function is compiled anew when any file beside it has.
@@ -95,6 +101,8 @@ def fingerprint(file: str) -> int:
     digest = hashlib.sha256(Path(__file__).read_bytes())
     for path in sorted(Path(file).parent.glob("*.py")):
         digest.update(path.read_bytes())
+    for other in others:
+        digest.update(Path(other).read_bytes())
     return int(digest.hexdigest()[:12], 16)
 
 
