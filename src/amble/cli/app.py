@@ -10,6 +10,7 @@ from amble.cli.evaluate import evaluate
 from amble.cli.play import play
 from amble.cli.plot import plot
 from amble.cli.presets import presets
+from amble.cli.signals import signals, terms
 from amble.cli.train import train
 
 # Plain text everywhere: help and errors read the same in a terminal, a log and a pipe.
@@ -21,7 +22,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, play, plot, compare, presets):
+for command in (train, evaluate, play, plot, compare, presets, signals, terms):
     app.command()(command)
 
 

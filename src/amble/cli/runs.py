@@ -33,6 +33,14 @@ def find_policy(name: str) -> Path:
     return find_run(name)
 
 
+def load_own_terms(path: Path | None) -> None:
+    """Register the reward terms of the file that `--terms` names, if any."""
+    if path is not None:
+        from amble.rewards.files import load_terms
+
+        load_terms(path)
+
+
 def _nearest_runs(name: str) -> str:
     from difflib import get_close_matches
 

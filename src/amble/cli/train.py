@@ -1,9 +1,11 @@
 """`amble train`: a preset, a run file or any Gymnasium id."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from amble.cli.runs import RESULTS, load_own_terms
 from amble.errors import UsageError
 
 
@@ -27,6 +29,13 @@ def train(
     initialize_from: Annotated[
         str | None, typer.Option(metavar="ID", help="Start from the policy of another run.")
     ] = None,
+    branch_from: Annotated[
+        str | None,
+        typer.Option(metavar="RUN@STEP", help="Start from a checkpoint of another run, and say so in this one."),
+    ] = None,
+    terms: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A Python file with reward terms of your own.")
+    ] = None,
     num_envs: Annotated[int | None, typer.Option(metavar="N", help="Environments stepped together.")] = None,
     device: Annotated[str | None, typer.Option(metavar="cpu|cuda", help="Where tensors live.")] = None,
     time_limit: Annotated[
@@ -40,6 +49,7 @@ def train(
     """Train a policy from a preset, an ML-Agents run file or a Gymnasium id."""
     from amble.config import Override, load_run, run_from_env
 
+    load_own_terms(terms)
     flags: list[tuple[str, str, Any]] = [
         ("--env", "env_settings.env_id", env),
         ("--trainer", "trainer_type", trainer),
@@ -48,6 +58,7 @@ def train(
         ("--run-id", "checkpoint_settings.run_id", run_id),
         ("--results-dir", "checkpoint_settings.results_dir", results_dir),
         ("--initialize-from", "checkpoint_settings.initialize_from", initialize_from),
+        ("--branch-from", "checkpoint_settings.branch_from", branch_from),
         ("--num-envs", "env_settings.num_envs", num_envs),
         ("--device", "torch_settings.device", device),
         ("--time-limit", "time_limit", time_limit),
@@ -65,13 +76,25 @@ def train(
             False,
             initialize_from is not None and not resume,
         ),
+        ("--branch-from", "checkpoint_settings.resume", False, branch_from is not None and not resume),
     ]
     overrides = [
         *(settings or []),
         *(Override(key, value, f"{flag} {value}") for flag, key, value in flags if value is not None),
         *(Override(key, value, flag) for flag, key, value, asked in switches if asked),
     ]
-    if run is not None:
+    if run is None and env is None and branch_from is not None:
+        from amble.training.branch import find_branch
+
+        # The parent's settings, in a run of its own: what the command says of them goes before.
+        parent = find_branch(branch_from, results_dir or RESULTS).run
+        own = [
+            Override("checkpoint_settings.run_id", f"{parent.name}-branch", "--branch-from"),
+            Override("checkpoint_settings.initialize_from", None, "--branch-from"),
+            Override("checkpoint_settings.force", False, "--branch-from"),
+        ]
+        config = load_run(parent / "run.yaml", [*own, *overrides])
+    elif run is not None:
         config = load_run(run, overrides)
     elif env is not None:
         config = run_from_env(env, trainer or "ppo", overrides)

@@ -12,7 +12,7 @@ from amble.config.catalogue import list_presets
 from amble.config.explain import Source, explain
 from amble.config.nearest import nearest
 from amble.config.overrides import Override, apply_overrides, parse_override
-from amble.config.run import RunConfig, no_environment, one_behavior_only
+from amble.config.run import RunConfig, merged_blocks, no_environment, one_behavior_only
 from amble.config.yaml_reader import Document, read_document
 from amble.errors import UsageError
 
@@ -46,7 +46,7 @@ def load_run(source: str | Path, overrides: Sequence[str | Override] = ()) -> Ru
     seed of -1 (drawn). UsageError names file, line, key, what was expected, what came and the nearest name.
     """
     path = _find(source)
-    return _resolve(_open(path), path.stem, overrides)
+    return _resolve(_with_base(_open(path), path), path.stem, overrides)
 
 
 def run_from_env(env_id: str, trainer: str = "ppo", overrides: Sequence[str | Override] = ()) -> RunConfig:
@@ -84,6 +84,32 @@ def _open(path: Path) -> Document:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
     return read_document(text, str(path))
+
+
+def _with_base(document: Document, path: Path, above: tuple[str, ...] = ()) -> Document:
+    """The document over the one that it is `based_on`: a preset, or a run file named from where it lies itself."""
+    values = dict(document.values)
+    base = values.pop("based_on", None)
+    if base is None:
+        return Document(document.name, values, document.lines)
+    where = f"{document.name}, line {document.lines.get(('based_on',), 1)}: `based_on`"
+    if not isinstance(base, str):
+        raise UsageError(f"{where} must name a preset or a run file, but is {base!r}.")
+    presets = {preset.name: preset.path for preset in list_presets()}
+    found = presets.get(base, path.parent / base)
+    if not found.is_file():
+        match = nearest(base, presets)
+        raise UsageError(
+            f"{where} names {base!r}, and there is no such preset or file."
+            + (f" The nearest preset is `{match}`." if match else f" Presets: {', '.join(presets)}.")
+        )
+    key = str(found.resolve())
+    if key in above or found.resolve() == path.resolve():
+        raise UsageError(f"{where} leads back to {base!r}: a run file cannot be based on itself.")
+    below = _with_base(_open(found), found, (*above, str(path.resolve())))
+    merged = merged_blocks(below.values, values)
+    assert isinstance(merged, dict)
+    return Document(document.name, cast("dict[str, Any]", merged), document.lines)
 
 
 def _resolve(document: Document, run_id: str, overrides: Sequence[str | Override]) -> RunConfig:

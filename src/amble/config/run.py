@@ -24,14 +24,14 @@ def _plain_parameter(value: object) -> object:
     return value
 
 
-def _merged(base: object, over: object) -> object:
+def merged_blocks(base: object, over: object) -> object:
     """Deep merge: blocks are united, and where both give a value, `over` does."""
     if not (isinstance(base, dict) and isinstance(over, dict)):
         return over
     base_block, over_block = cast("dict[str, Any]", base), cast("dict[str, Any]", over)
     result = dict(base_block)
     for key, value in over_block.items():
-        result[key] = _merged(base_block[key], value) if key in base_block else value
+        result[key] = merged_blocks(base_block[key], value) if key in base_block else value
     return result
 
 
@@ -104,7 +104,7 @@ class RunConfig(Settings):
         default = _canonical_behavior(run.get("default_settings"))
         if isinstance(default, dict) and by_name:
             run["behaviors"] = {
-                name: _merged(cast("dict[str, Any]", default), _canonical_behavior(behavior))
+                name: merged_blocks(cast("dict[str, Any]", default), _canonical_behavior(behavior))
                 for name, behavior in by_name.items()
             }
             run.pop("default_settings", None)

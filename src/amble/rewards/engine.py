@@ -270,7 +270,7 @@ def _bind(
     if name not in terms:
         raise UsageError(
             f"{key}: there is no term `{name}`. {did_you_mean(name, terms)} One of your own is loaded by "
-            "--terms FILE; `amble signals --terms` lists Amble's."
+            "--terms FILE; `amble terms` lists all."
         )
     term = terms[name]
     for role in block.signals:

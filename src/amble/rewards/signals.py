@@ -101,7 +101,9 @@ def refer(text: str | float, signals: Mapping[str, Signal]) -> Reference:
         return Reference(text, name, int(component))
     if not labels:
         raise UsageError(f"`{text}`: the signal `{name}` is one number an environment; leave out `[{component}]`.")
-    hint = did_you_mean(component, labels) if len(labels) <= 40 else f"It has components 0 to {len(labels) - 1}."
+    hint = (
+        f"It has components 0 to {len(labels) - 1}." if labels[0] == "0" else did_you_mean(component, labels[:300])
+    )
     raise UsageError(f"`{text}`: the signal `{name}` has no component `{component}`. {hint}")
 
 

@@ -10,7 +10,7 @@ that an episode's last decision is judged by the state that it ended in.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import mujoco
 import numpy as np
@@ -24,6 +24,10 @@ _XYZ = ("x", "y", "z")
 
 class BodySignals(SignalSource):
     """Signals of a `BodyVectorEnv`, which calls `before`, `after` and `forget` where its signals are watched."""
+
+    observation_names: ClassVar[tuple[str, ...]] = ()
+    """Of the places of an observation; none if they have no names."""
+    action_names: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, env: Any, *, substeps: int = 1, substep_seconds: float | None = None):
         self.env = env
@@ -82,8 +86,8 @@ class BodySignals(SignalSource):
 
     def _common(self) -> Iterable[tuple[Signal, Read]]:
         env = self.env
-        actions = tuple(str(i) for i in range(self._actions.shape[1]))
-        seen = tuple(str(i) for i in range(env.single_observation_space.shape[0]))
+        actions = self.action_names or tuple(str(i) for i in range(self._actions.shape[1]))
+        seen = self.observation_names or tuple(str(i) for i in range(env.single_observation_space.shape[0]))
         yield (
             Signal("reward", "1", "the task's own reward of the decision"),
             lambda: self._reward,
@@ -140,10 +144,16 @@ class BodySignals(SignalSource):
         names = tuple(model.joint(j).name or str(j) for j in model.actuator_trnid[:, 0])
         gear, dof = model.actuator_gear[:, 0], model.jnt_dofadr[model.actuator_trnid[:, 0]]
         ctrl, qvel = env.batch.bind("ctrl"), env.batch.bind("qvel")
-        yield Signal("joint_torque", "N·m", "of the motors, held over the decision", names), lambda: ctrl * gear
+        limited = model.actuator_ctrllimited.astype(bool)
+        low, high = (np.where(limited, end, sign) for end, sign in zip(model.actuator_ctrlrange.T, (-np.inf, np.inf), strict=True))
+
+        def torque() -> Float[np.ndarray, "B m"]:
+            return np.clip(ctrl, low, high) * gear
+
+        yield Signal("joint_torque", "N·m", "of the motors, held over the decision", names), torque
         yield (
             Signal("power", "W", "Σ|τ·ω| over the motors, at the speeds of the decision's end"),
-            lambda: np.abs(ctrl * gear * qvel[:, dof]).sum(axis=1),
+            lambda: np.abs(torque() * qvel[:, dof]).sum(axis=1),
         )
         weight = float(model.body_mass.sum() * np.linalg.norm(model.opt.gravity))
         yield Signal("body_weight", "N", "m·g, the same throughout"), lambda: np.full(env.num_envs, weight)

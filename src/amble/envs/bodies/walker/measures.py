@@ -16,7 +16,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from amble.envs.bodies.published import BodySignals, Read
+from amble.envs.bodies.walker.actions import ACTION_NAMES
 from amble.envs.bodies.walker.measuring import measure_effort, measure_feet
+from amble.envs.bodies.walker.observation import OBSERVATION_NAMES
 from amble.envs.bodies.walker.skeleton import PART_ORDER
 from amble.rewards.signals import YES_NO, Signal
 
@@ -29,6 +31,9 @@ _DUTY_SECONDS = 2.0
 
 class WalkerSignals(BodySignals):
     """Signals of a `WalkerVectorEnv`, which also calls `after_physics` and `after_account` in every substep."""
+
+    observation_names = OBSERVATION_NAMES
+    action_names = ACTION_NAMES
 
     def __init__(self, env: Any):
         s, count = env.settings, env.num_envs
