@@ -147,7 +147,8 @@ class RunConfig(Settings):
                 raise contradiction(
                     ("rewards",),
                     ("behaviors", name, "trainer_type"),
-                    "is a block that trainer a3c's workers do not know yet. Take trainer a2c, which learns the same way.",
+                    "contradicts: trainer a3c's workers know nothing of the block `rewards` yet. Take trainer a2c, which "
+                    "learns the same way, or remove the block.",
                 )
         return self
 

@@ -323,8 +323,9 @@ def _referred(key: str, text: str | float, source: SignalSource, unsaid: tuple[A
 
 def _may_be_a_factor(bound: _Bound) -> None:
     if bound.term.lowest is not None and bound.term.lowest < 0:
+        least = "may be negative" if np.isinf(bound.term.lowest) else f"can be as low as {bound.term.lowest:g}"
         raise UsageError(
-            f"{bound.key}: {bound.named} can be as low as {bound.term.lowest:g}, and a factor of a product must be at "
+            f"{bound.key}: {bound.named} {least}, and a factor of a product must be at "
             "least 0. Put it among the penalties, or take combine: sum."
         )
     if bound.settings.weight < 0:

@@ -55,6 +55,12 @@ def load_terms(path: Path) -> list[str]:
     return names
 
 
+def forget_terms(path: Path) -> None:
+    """Take the terms of that file out again, for a process that outlives the run that it loaded them for."""
+    registry = terms._registry
+    registry.terms = {name: made for name, made in registry.terms.items() if made.origin != str(path)}
+
+
 def _line_in(failure: Exception, path: Path) -> str:
     if isinstance(failure, SyntaxError) and failure.lineno is not None:
         return f", line {failure.lineno}"

@@ -5,7 +5,7 @@ import numpy as np
 from amble.rewards.terms import term
 
 
-@term(signals={"x": "reward"})
+@term(signals={"x": "reward"}, lowest=-np.inf)
 def signal(x, *, scale: float = 1.0, low: float = -1e9, high: float = 1e9):
     """scale · clip(x, low, high): the signal itself."""
     return scale * np.clip(x, low, high)

@@ -37,7 +37,7 @@ def foot_clearance(foot_height, foot_contact, standing_height, *, height: float 
     return (lifted * in_air).sum(axis=1) / np.maximum(in_air.sum(axis=1), 1)
 
 
-@term()
+@term(lowest=-np.inf)
 def air_time(landing_air_time, *, least: float = 0.3, most: float = 1.0):
     """Σ over the feet that have just landed of min(flight, most) - least, s: longer strides pay, stuttering costs."""
     landed = landing_air_time > 0
