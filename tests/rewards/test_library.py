@@ -32,6 +32,8 @@ def test_it_says_its_formula_and_keeps_its_bounds(name: str) -> None:
             given.append(rng.random((50, 2)))
         elif signal in ("facing", "upright"):
             given.append(rng.uniform(-1, 1, 50))
+        elif signal == "foot_speed":
+            given.append(rng.random(shape))
         elif signal in ("goal_speed", "standing_height", "body_weight", "velocity_error", "power"):
             given.append(rng.uniform(0.1, 5, 50))
         else:

@@ -35,7 +35,7 @@ calls = []
 def gives_out(reward):
     """The reward, for a while."""
     calls.append(1)
-    if len(calls) > 40:
+    if len(calls) > 60:
         return reward * float("nan")
     return reward
 '''

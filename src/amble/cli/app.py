@@ -7,11 +7,13 @@ import typer
 from amble import __version__
 from amble.cli.compare import compare
 from amble.cli.evaluate import evaluate
+from amble.cli.insight import insight
 from amble.cli.play import play
 from amble.cli.plot import plot
 from amble.cli.presets import presets
 from amble.cli.signals import signals, terms
 from amble.cli.train import train
+from amble.cli.whatif import whatif
 
 # Plain text everywhere: help and errors read the same in a terminal, a log and a pipe.
 app = typer.Typer(
@@ -22,8 +24,9 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, play, plot, compare, presets, signals, terms):
+for command in (train, evaluate, play, plot, compare, presets, signals, terms, whatif):
     app.command()(command)
+app.add_typer(insight, name="insight")
 
 
 def _show_version(asked: bool) -> bool:

@@ -13,7 +13,7 @@ from amble.config.actor_critics import (
 from amble.config.behavior import BehaviorSettings
 from amble.config.catalogue import Preset, list_presets
 from amble.config.hyperparameters import GradientHyperparameters, Hyperparameters
-from amble.config.load import load_run, run_from_env
+from amble.config.load import load_rewards, load_run, run_from_env
 from amble.config.network import MemorySettings, NetworkSettings
 from amble.config.overrides import Override
 from amble.config.ppo import PPOHyperparameters
@@ -58,6 +58,7 @@ __all__ = [
     "TerminationSettings",
     "TorchSettings",
     "list_presets",
+    "load_rewards",
     "load_run",
     "run_from_env",
     "to_yaml",

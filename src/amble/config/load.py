@@ -12,6 +12,7 @@ from amble.config.catalogue import list_presets
 from amble.config.explain import Source, explain
 from amble.config.nearest import nearest
 from amble.config.overrides import Override, apply_overrides, parse_override
+from amble.config.reshaping import RewardSettings
 from amble.config.run import RunConfig, merged_blocks, no_environment, one_behavior_only
 from amble.config.yaml_reader import Document, read_document
 from amble.errors import UsageError
@@ -47,6 +48,25 @@ def load_run(source: str | Path, overrides: Sequence[str | Override] = ()) -> Ru
     """
     path = _find(source)
     return _resolve(_with_base(_open(path), path), path.stem, overrides)
+
+
+def load_rewards(source: str | Path) -> RewardSettings:
+    """The `rewards` block of a preset or a YAML file, which need not hold anything else.
+
+    Raises:
+        UsageError: there is no such file or block, or something in it is wrong; with file, line and key.
+    """
+    path = _find(source)
+    document = _with_base(_open(path), path)
+    block: object = document.values.get("rewards")
+    if not isinstance(block, dict):
+        raise UsageError(f"{document.name}: has no block `rewards` of terms; it says what is to be paid.")
+    try:
+        config = RunConfig.model_validate({"rewards": block})
+    except ValidationError as failure:
+        raise UsageError(explain(failure, Source(document.name, document.lines))) from failure
+    assert config.rewards is not None
+    return config.rewards
 
 
 def run_from_env(env_id: str, trainer: str = "ppo", overrides: Sequence[str | Override] = ()) -> RunConfig:

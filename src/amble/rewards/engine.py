@@ -67,6 +67,7 @@ class RewardEngine:
 
     Attributes:
         ledger: what each term has paid.
+        source: what publishes the signals.
         needed: the names of the signals that are read.
     """
 
@@ -82,7 +83,7 @@ class RewardEngine:
             UsageError: an unknown term, signal, component or parameter, a factor of a product that may be negative, a
                 schedule beyond the run, a term that raises or gives the wrong shape. It names key and nearest name.
         """
-        self.settings, self._source = settings, source
+        self.settings, self.source = settings, source
         terms = known_terms()
         self._terms = [
             _bind(f"rewards.terms.{label}", label, block, terms, source, penalty=False)
@@ -128,9 +129,9 @@ class RewardEngine:
             RewardFault: a term raised, or gave another shape or a number that is not finite.
         """
         self._readings.refresh()
-        now, substeps = self.ledger.now, self._source.substeps
+        now, substeps = self.ledger.now, self.source.substeps
         with np.errstate(all="ignore"):  # what comes of it is looked at below
-            values = [_value(bound, self._readings, self._source) for bound in (*self._terms, *self._penalties)]
+            values = [_value(bound, self._readings, self.source) for bound in (*self._terms, *self._penalties)]
             for row, (bound, value) in enumerate(zip((*self._terms, *self._penalties), values, strict=True)):
                 now[row] = _paid(value, substeps)
                 if bound.penalty:
@@ -162,7 +163,7 @@ class RewardEngine:
             factor = value if bound.weight == 1.0 else value**bound.weight
             product = factor if product is None else product * factor
         assert product is not None
-        reward = _paid(product, self._source.substeps)
+        reward = _paid(product, self.source.substeps)
         return reward + now[terms:count].sum(axis=0) if count > terms else reward
 
     def _ended(
@@ -201,7 +202,7 @@ class RewardEngine:
 
     def _taken(self, reference: Reference) -> str:
         assert reference.name is not None
-        return self._source.signals[reference.name].taken
+        return self.source.signals[reference.name].taken
 
     def _blame(self, values: Sequence[np.ndarray]) -> None:
         """Say which term is at fault for a reward that is not finite."""
