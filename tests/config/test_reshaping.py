@@ -7,7 +7,19 @@ import pytest
 from amble.config import list_presets, load_run, to_yaml
 from amble.errors import UsageError
 
-BEHAVIOURS = ["walk", "run", "backward", "sidestep", "crouch", "march", "hop", "spin", "tiptoe-still", "limp", "cheer"]
+BEHAVIOURS = [
+    "walk",
+    "run",
+    "backward",
+    "sidestep",
+    "crouch",
+    "march",
+    "hop",
+    "spin",
+    "tiptoe-still",
+    "limp",
+    "cheer",
+]
 
 
 def test_there_is_a_preset_for_each_behaviour_and_it_is_short() -> None:
@@ -36,7 +48,10 @@ def test_an_override_reaches_below_a_name_of_the_users(tmp_path: Path) -> None:
     [
         ("rewards.terms.upright.weigth=1", "nearest valid name is `rewards.terms.upright.weight`"),
         ("rewards.combin=sum", "nearest valid name is `rewards.combine`"),
-        ("rewards.terms.upright.weight=lots", "`rewards.terms.upright.weight` must be a number, but is the text 'lots'"),
+        (
+            "rewards.terms.upright.weight=lots",
+            "`rewards.terms.upright.weight` must be a number, but is the text 'lots'",
+        ),
         ("rewards.terms.upright.schedule=[[5, 0], [1, 1]]", "the steps rising"),
         ("rewards.terms.upright.schedule=[[0, much]]", "must be a list of"),
         ("rewards.penalties.energy.weight=-1", "must be at least 0"),
@@ -55,8 +70,12 @@ def test_what_is_refused(change: str, words: str) -> None:
 
 
 def test_a_file_is_based_on_another_where_it_lies(tmp_path: Path) -> None:
-    (tmp_path / "base.yaml").write_text("based_on: march\nrewards:\n  terms:\n    spin_rate: {parameters: {rate: 1}}\n")
-    (tmp_path / "top.yaml").write_text("based_on: base.yaml\nrewards:\n  terms:\n    knee_lift: {weight: 3}\n")
+    (tmp_path / "base.yaml").write_text(
+        "based_on: march\nrewards:\n  terms:\n    spin_rate: {parameters: {rate: 1}}\n"
+    )
+    (tmp_path / "top.yaml").write_text(
+        "based_on: base.yaml\nrewards:\n  terms:\n    knee_lift: {weight: 3}\n"
+    )
     rewards = load_run(tmp_path / "top.yaml").rewards
     assert rewards is not None
     assert (rewards.terms["knee_lift"].weight, rewards.terms["spin_rate"].parameters) == (3.0, {"rate": 1})
@@ -69,7 +88,10 @@ def test_a_file_is_based_on_another_where_it_lies(tmp_path: Path) -> None:
         ("based_on: marhc\n", "line 1: `based_on` names 'marhc', .* The nearest preset is `march`"),
         ("based_on: me.yaml\n", "cannot be based on itself"),
         ("based_on: [a]\n", "must name a preset or a run file"),
-        ("based_on: march\nrewards:\n  terms:\n    upright: {weight: lots}\n", "me.yaml, line 4: `rewards.terms.upright.weight`"),
+        (
+            "based_on: march\nrewards:\n  terms:\n    upright: {weight: lots}\n",
+            "me.yaml, line 4: `rewards.terms.upright.weight`",
+        ),
     ],
 )
 def test_a_base_that_cannot_be(tmp_path: Path, text: str, words: str) -> None:

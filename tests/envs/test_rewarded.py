@@ -42,7 +42,10 @@ def test_the_product_of_unitys_terms_is_the_walkers_own_reward_to_the_last_bit()
 
 
 def test_the_task_goes_on_paying_beside_another_reward() -> None:
-    env = rewarded(amble.envs.make("CartPole-v1", 4), terms={"tilt": {"term": "square", "signals": {"x": "observation[2]"}}})
+    env = rewarded(
+        amble.envs.make("CartPole-v1", 4),
+        terms={"tilt": {"term": "square", "signals": {"x": "observation[2]"}}},
+    )
     env.reset(seed=0)
     lengths = np.zeros(4)
     ended: list[float] = []
@@ -51,7 +54,9 @@ def test_the_task_goes_on_paying_beside_another_reward() -> None:
         lengths += 1
         done = terminated | truncated
         last = np.where(done, info["final_obs"][:, 2] if done.any() else 0.0, observation[:, 2])
-        np.testing.assert_allclose(reward, last.astype(np.float64) ** 2)  # an ended episode's last, not the next one's first
+        np.testing.assert_allclose(
+            reward, last.astype(np.float64) ** 2
+        )  # an ended episode's last, not the next one's first
         np.testing.assert_array_equal(info["reference_reward"], np.ones(4))
         ended += list(lengths[done])
         lengths[done] = 0
@@ -62,7 +67,10 @@ def test_the_task_goes_on_paying_beside_another_reward() -> None:
 def test_info_of_a_gymnasium_task_is_a_signal() -> None:
     env = rewarded(
         amble.envs.make("HalfCheetah-v5", 2),
-        terms={"forward": {"term": "signal", "signals": {"x": "info.x_velocity"}}, "effort": {"weight": -0.6}},
+        terms={
+            "forward": {"term": "signal", "signals": {"x": "info.x_velocity"}},
+            "effort": {"weight": -0.6},
+        },
     )
     env.reset(seed=0)
     for _ in range(5):
@@ -70,7 +78,9 @@ def test_info_of_a_gymnasium_task_is_a_signal() -> None:
         _, reward, *_, info = env.step(actions)
         # HalfCheetah pays the speed less 0.1 Σ a²; its six motors' mean square times 0.6 is the same
         np.testing.assert_allclose(reward, info["reference_reward"], rtol=1e-5)
-        np.testing.assert_allclose(reward, info["x_velocity"] - 0.1 * np.square(actions).sum(axis=1), rtol=1e-5)
+        np.testing.assert_allclose(
+            reward, info["x_velocity"] - 0.1 * np.square(actions).sum(axis=1), rtol=1e-5
+        )
 
 
 def test_a_rule_ends_an_episode_of_a_body_and_begins_the_next() -> None:
@@ -98,7 +108,9 @@ def test_rules_are_for_bodies_that_can_be_ended() -> None:
         rewarded(env, terms={"alive": {}}, terminations={"tilt": {"signal": "observation[2]", "above": 0.1}})
 
 
-@pytest.mark.parametrize("env_id", ["amble/3DBall-v0", "Ant-v5", "Pendulum-v1", "Swimmer-v5", "FrozenLake-v1"])
+@pytest.mark.parametrize(
+    "env_id", ["amble/3DBall-v0", "Ant-v5", "Pendulum-v1", "Swimmer-v5", "FrozenLake-v1"]
+)
 def test_every_signal_has_the_shape_that_it_says(env_id: str) -> None:
     env = amble.envs.make(env_id, 3)
     source = signal_source(env)
@@ -120,4 +132,6 @@ class TestConformance(VectorEnvConformance):
     """With a reward of terms an environment still keeps the boundary's contract."""
 
     def make(self, num_envs: int) -> RewardedVectorEnv:
-        return rewarded(WalkerVectorEnv(num_envs, threads=1, max_substeps=60), terms={"upright": {}, "smoothness": {}})
+        return rewarded(
+            WalkerVectorEnv(num_envs, threads=1, max_substeps=60), terms={"upright": {}, "smoothness": {}}
+        )

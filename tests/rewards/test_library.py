@@ -67,7 +67,9 @@ def test_tracking() -> None:
 
 def test_posture() -> None:
     assert posture.upright(-0.5) == 0.0
-    assert posture.height_band(2.0, 2.5, low=0.9, margin=0.1) == pytest.approx(np.exp(-1))  # 0.8 lies 0.1 below 0.9
+    assert posture.height_band(2.0, 2.5, low=0.9, margin=0.1) == pytest.approx(
+        np.exp(-1)
+    )  # 0.8 lies 0.1 below 0.9
     assert posture.crouch(1.0, 2.0, height=0.7) == 1.0
     assert posture.crouch(2.0, 2.0, height=0.7, margin=0.3) == pytest.approx(np.exp(-1))
     hands = posture.hand_height(two(2.0, 1.8), ONE, low=2.0, high=3.0, margin=0.2)
@@ -94,7 +96,9 @@ def test_gait() -> None:
     assert gait.air_time(two(0.5, 0.0), least=0.3) == pytest.approx(0.2)
     assert gait.air_time(two(2.0, 0.1), least=0.3, most=1.0) == pytest.approx(0.7 - 0.2)
     assert gait.symmetry(two(0.75, 0.5)) == 0.75
-    assert gait.knee_lift(two(1.3, 1.0), 2.0 * ONE, low=0.5, high=0.8) == pytest.approx(0.5)  # 0.65 of 0.5 … 0.8
+    assert gait.knee_lift(two(1.3, 1.0), 2.0 * ONE, low=0.5, high=0.8) == pytest.approx(
+        0.5
+    )  # 0.65 of 0.5 … 0.8
     assert gait.foot_slip(two(2.0, 3.0), LEFT) == 2.0
     assert gait.long_strides(two(0.5, 1.25), most=1.0) == 0.75
 

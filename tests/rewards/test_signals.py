@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from reward_sources import Given
 
 from amble.errors import UsageError
 from amble.rewards.signals import Readings, refer
+from reward_sources import Given
 
 
 def test_a_whole_signal_a_component_and_a_number() -> None:

@@ -25,7 +25,10 @@ QUICK = {
     "env_settings.seed": 0,
     "torch_settings.learner": "torch",
 }
-TILT = "rewards={terms: {alive: {}, tilt: {term: square, weight: -2.0, signals: {x: 'observation[2]'}}}, fall_reward: -1.0}"
+TILT = (
+    "rewards={fall_reward: -1.0, terms: {alive: {}, "
+    "tilt: {term: square, weight: -2.0, signals: {x: 'observation[2]'}}}}"
+)
 
 OWN = '''
 from amble.rewards import term
@@ -62,14 +65,18 @@ def test_every_term_is_in_the_log_and_adds_up(run: Path) -> None:
         assert sum(terms) == pytest.approx(row["reshaped_return_mean"])
         assert row["reshaped_return_mean"] == pytest.approx(row["return_mean"])
         assert row["reference_return_mean"] == pytest.approx(row["length_mean"])  # CartPole pays 1 a step
-        assert row["term.alive"] == pytest.approx(row["length_mean"] - 1)  # the last is paid for by `terminal`
+        assert row["term.alive"] == pytest.approx(
+            row["length_mean"] - 1
+        )  # the last is paid for by `terminal`
     assert {"Reward/tilt", "Reward/terminal", "Reward/reference_return_mean"} <= scalars(rows[-1]).keys()
 
 
 def test_a_policy_remembers_its_reward_and_is_judged_by_both(run: Path) -> None:
     result = evaluate(run, 6, seed=3)
     assert result["return_mean"] == result["length_mean"]  # the environment's own
-    assert result["reshaped_return_mean"] < result["return_mean"] - 1.5  # a fall costs the 1 it would pay, and 1 more
+    assert (
+        result["reshaped_return_mean"] < result["return_mean"] - 1.5
+    )  # a fall costs the 1 it would pay, and 1 more
     assert load_run(run / "run.yaml").rewards == config(run.parent, "other", TILT).rewards
 
 
@@ -83,11 +90,15 @@ def test_a_term_that_gives_out_stops_the_run_and_loses_nothing(tmp_path: Path) -
     forget_terms(own)
     rows = read_metrics(tmp_path / "gives-out")
     assert [row["env_steps"] for row in rows] == [32]
-    assert [path.name for path in list_checkpoints(tmp_path / "gives-out" / "checkpoints")] == ["step-000000000032"]
+    assert [path.name for path in list_checkpoints(tmp_path / "gives-out" / "checkpoints")] == [
+        "step-000000000032"
+    ]
     summary = json.loads((tmp_path / "gives-out" / "summary.json").read_text())
     assert summary["exit_reason"] == "failed"
     assert "gives_out" in summary["error"]
-    with pytest.raises(UsageError, match="--terms FILE"):  # and without the file, the policy says what it lacks
+    with pytest.raises(
+        UsageError, match="--terms FILE"
+    ):  # and without the file, the policy says what it lacks
         evaluate(tmp_path / "gives-out", 1, seed=0)
 
 
@@ -97,15 +108,22 @@ class TestBranch:
 
         from amble.training.checkpoint import load_checkpoint
 
-        more = ["checkpoint_settings.branch_from=tilt@1.28e2", "max_steps=32", "hyperparameters.learning_rate=1e-20"]
+        more = [
+            "checkpoint_settings.branch_from=tilt@1.28e2",
+            "max_steps=32",
+            "hyperparameters.learning_rate=1e-20",
+        ]
         train(config(run.parent, "child", TILT, "rewards.terms.tilt.weight=-5.0", *more))
         child = run.parent / "child"
         summary = json.loads((child / "summary.json").read_text())
         parent = summary["parent"]
         assert (parent["run"], parent["step"]) == (str(run), 128)
-        assert parent["sha256"] == json.loads(
-            (run / "checkpoints/step-000000000128/manifest.json").read_text()
-        )["files"]["tensors.safetensors"]["sha256"]
+        assert (
+            parent["sha256"]
+            == json.loads((run / "checkpoints/step-000000000128/manifest.json").read_text())["files"][
+                "tensors.safetensors"
+            ]["sha256"]
+        )
         resolved = load_run(child / "run.yaml")
         assert resolved.checkpoint_settings.branch_from == f"{run}@128"
         assert resolved.rewards is not None

@@ -17,7 +17,8 @@ def evaluate(
     episodes: Annotated[int, typer.Option(min=1, metavar="N", help="Episodes to play.")] = 20,
     seed: Annotated[int | None, typer.Option(min=0, metavar="S", help="Seed of the episodes.")] = None,
     terms: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="The Python file with the reward terms it was trained with.")
+        Path | None,
+        typer.Option(metavar="FILE", help="The Python file with the reward terms it was trained with."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -11,7 +11,10 @@ from amble.cli.runs import load_own_terms
 
 def signals(
     source: Annotated[
-        str, typer.Argument(metavar="PRESET|RUN_FILE|RUN_DIR|ENV_ID", help="Whose signals: a run's, or an environment's.")
+        str,
+        typer.Argument(
+            metavar="PRESET|RUN_FILE|RUN_DIR|ENV_ID", help="Whose signals: a run's, or an environment's."
+        ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -24,7 +27,8 @@ def signals(
 
 def terms(
     own: Annotated[
-        Path | None, typer.Option("--terms", metavar="FILE", help="A Python file with reward terms of your own.")
+        Path | None,
+        typer.Option("--terms", metavar="FILE", help="A Python file with reward terms of your own."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:

@@ -31,7 +31,9 @@ def train(
     ] = None,
     branch_from: Annotated[
         str | None,
-        typer.Option(metavar="RUN@STEP", help="Start from a checkpoint of another run, and say so in this one."),
+        typer.Option(
+            metavar="RUN@STEP", help="Start from a checkpoint of another run, and say so in this one."
+        ),
     ] = None,
     terms: Annotated[
         Path | None, typer.Option(metavar="FILE", help="A Python file with reward terms of your own.")

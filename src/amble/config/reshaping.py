@@ -5,6 +5,7 @@ are discounted; this says what the extrinsic one is.
 """
 
 import re
+from itertools import pairwise
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -37,12 +38,16 @@ def _points(value: Any) -> Any:
             raise ValueError(wrong)
         numbers: list[float] = []
         for number in cast("list[Any]", pair):
-            if isinstance(number, bool) or not isinstance(number, int | float) or not abs(number) < float("inf"):
+            if (
+                isinstance(number, bool)
+                or not isinstance(number, int | float)
+                or not abs(number) < float("inf")
+            ):
                 raise ValueError(wrong)
             numbers.append(float(number))
         points.append(numbers)
     steps = [step for step, _ in points]
-    if any(step < 0 for step in steps) or any(b <= a for a, b in zip(steps, steps[1:], strict=False)):
+    if any(step < 0 for step in steps) or any(b <= a for a, b in pairwise(steps)):
         raise ValueError(wrong)
     return points
 
@@ -63,7 +68,7 @@ class TermSettings(Settings):
         "negative, or stand among the penalties. The reward is paid once a substep, so all terms are on one scale.",
     )
     schedule: Annotated[list[list[float]], BeforeValidator(_points)] = Field(
-        default_factory=list,
+        default_factory=list[list[float]],
         description="Factor on the weight by env steps, [[0, 0], [1000000, 1]], linear between the points and constant "
         "outside. Empty: 1 throughout.",
     )

@@ -147,8 +147,8 @@ class RunConfig(Settings):
                 raise contradiction(
                     ("rewards",),
                     ("behaviors", name, "trainer_type"),
-                    "contradicts: trainer a3c's workers know nothing of the block `rewards` yet. Take trainer a2c, which "
-                    "learns the same way, or remove the block.",
+                    "contradicts: trainer a3c's workers know nothing of the block `rewards` yet. Take trainer a2c, "
+                    "which learns the same way, or remove the block.",
                 )
         return self
 

@@ -92,8 +92,8 @@ class CheckpointSettings(Settings):
     )
     branch_from: Annotated[str, Field(min_length=1)] | None = Field(
         default=None,
-        description="RUN@STEP: the checkpoint of another run whose networks this one starts from, with the step counter "
-        "at 0; kept as the run's parentage. resume goes before it.",
+        description="RUN@STEP: the checkpoint of another run whose networks this one starts from, with the step "
+        "counter at 0; kept as the run's parentage. resume goes before it.",
     )
     resume: Flag = Field(default=False, description="Continue the run of this run-id where it stopped.")
     force: Flag = Field(default=False, description="Overwrite a run of this run-id. Its results are lost.")
@@ -117,7 +117,9 @@ class CheckpointSettings(Settings):
         if self.initialize_from is not None and self.branch_from is not None:
             message = "contradicts: a run starts from one other run; choose one of the two."
             raise PydanticCustomError(
-                "cross_field", "{message}", {"key": "branch_from", "with": "initialize_from", "message": message}
+                "cross_field",
+                "{message}",
+                {"key": "branch_from", "with": "initialize_from", "message": message},
             )
         return self
 

@@ -59,8 +59,8 @@ class RewardedVectorEnv(VectorWrapper):
         if self._outside is not None and settings.terminations:
             first = next(iter(settings.terminations))
             raise UsageError(
-                f"rewards.terminations.{first}: this environment's episodes cannot be ended from outside; rules are for "
-                "Amble's own bodies and Gymnasium's MuJoCo tasks in their array form."
+                f"rewards.terminations.{first}: this environment's episodes cannot be ended from outside; rules are "
+                "for Amble's own bodies and Gymnasium's MuJoCo tasks in their array form."
             )
         self.engine = RewardEngine(settings, source, max_steps)
         self._reference: Float[np.ndarray, "B"] = np.zeros(env.num_envs)
@@ -103,9 +103,15 @@ class ArraySignals(SignalSource):
         self.num_envs, self._space = env.num_envs, env.single_observation_space
         self._values: dict[str, np.ndarray] = {}
         self._watched: set[str] = set()
-        self._signals: dict[str, Signal] = {"reward": Signal("reward", "1", "the task's own reward of the decision")}
+        self._signals: dict[str, Signal] = {
+            "reward": Signal("reward", "1", "the task's own reward of the decision")
+        }
         for name, space, about in (
-            ("observation", env.single_observation_space, "what the policy sees next; an ended episode's last"),
+            (
+                "observation",
+                env.single_observation_space,
+                "what the policy sees next; an ended episode's last",
+            ),
             ("action", env.single_action_space, "what it was told to do"),
         ):
             if isinstance(space, spaces.Box):
@@ -115,7 +121,9 @@ class ArraySignals(SignalSource):
                 self._signals[name] = Signal(name, "number", about)
         for key in _trial(env):
             name = _INFO + key
-            self._signals[name] = Signal(name, "various", f"what the environment says of itself in info[{key!r}]")
+            self._signals[name] = Signal(
+                name, "various", f"what the environment says of itself in info[{key!r}]"
+            )
 
     @property
     def signals(self) -> Mapping[str, Signal]:

@@ -6,7 +6,7 @@ Everything is computed from recorded signals. Axes: N decisions of an episode, F
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ class Fingerprint:
     symmetry: float
     """1 - |duty_left - duty_right|"""
     phase: float
-    """when the right foot comes down within the left one's cycle: 0.5 walking, near 0 or 1 hopping; NaN without steps"""
+    """when the right foot comes down in the left one's cycle: 0.5 walking, near 0 or 1 hopping; NaN without steps"""
     air_time: float
     """mean flight of a foot between two contacts"""
     flight: float
@@ -107,8 +107,8 @@ def fingerprints(recording: Recording) -> list[Fingerprint]:
     """One an episode."""
     if missing := [name for name in NEEDED if name not in recording.signals]:
         raise UsageError(
-            f"{recording.about['env_id']} has no gait to look at: it publishes no signal `{missing[0]}`. The fingerprint is "
-            "for bodies on two feet, such as the Walker."
+            f"{recording.about['env_id']} has no gait to look at: it publishes no signal `{missing[0]}`. The "
+            "fingerprint is for bodies on two feet, such as the Walker."
         )
     return [
         fingerprint(
@@ -188,46 +188,44 @@ def phase(landed: Bool[np.ndarray, "N F"]) -> float:
     return float(np.angle(turn) / (2 * np.pi) % 1.0) if abs(turn) > 1e-6 else float("nan")
 
 
+_STYLES: tuple[tuple[str, Callable[[Fingerprint], bool]], ...] = (
+    ("spin", lambda f: abs(f.spin_rate) > 1.0 and f.speed < 1.0),
+    ("hop", lambda f: f.flight > 0.1 and (_together(f) or (f.speed < 0.3 and f.step_frequency > 0.3))),
+    ("tiptoe stand", lambda f: f.speed < 0.2 and f.foot_pitch > 0.12),
+    ("stand", lambda f: f.speed < 0.2),
+    ("slide", lambda f: f.step_frequency < 0.3),
+    ("backward walk", lambda f: abs(f.course) > np.radians(135)),
+    ("sidestep", lambda f: abs(f.course) > np.radians(45)),
+    ("limp", lambda f: f.symmetry < 0.75),
+    ("run", lambda f: f.flight > 0.1),
+    ("march", lambda f: f.knee_lift > 0.75),
+)
+"""Label and rule; the first that holds counts, and what keeps none of them is a walk."""
+
+
+def _together(f: Fingerprint) -> bool:
+    """Whether the feet come down at the same time."""
+    return bool(np.isfinite(f.phase)) and min(f.phase, 1 - f.phase) < 0.12
+
+
 def style(f: Fingerprint) -> str:
-    """A word for the gait, by plain rules: the first that holds."""
-    together = np.isfinite(f.phase) and min(f.phase, 1 - f.phase) < 0.12
-    unequal = f.symmetry < 0.75
-    how = ""
-    if f.height < 0.8:
-        how = "crouched "
-    elif f.hand_height > 2.0:
-        how = "cheering "
+    """A word for the gait, by plain rules; one for what the body does meanwhile goes before it."""
     if f.seconds < _SETTLED_SECONDS + 1.0:
         return "falls"
-    if abs(f.spin_rate) > 1.0 and f.speed < 1.0:
-        return how + "spin"
-    if f.flight > 0.1 and (together or (f.speed < 0.3 and f.step_frequency > 0.3)):
-        return how + "hop"
-    if f.speed < 0.2:
-        return how + ("tiptoe stand" if f.foot_pitch > 0.12 else "stand")
-    if f.step_frequency < 0.3:
-        return how + "slide"
-    if abs(f.course) > np.radians(135):
-        return how + "backward walk"
-    if abs(f.course) > np.radians(45):
-        return how + "sidestep"
-    if unequal:
-        return how + "limp"
-    if f.flight > 0.1:
-        return how + "run"
-    if f.knee_lift > 0.75:
-        return how + "march"
-    return how + "walk"
+    meanwhile = "crouched " if f.height < 0.8 else "cheering " if f.hand_height > 2.0 else ""
+    return meanwhile + next((label for label, holds in _STYLES if holds(f)), "walk")
 
 
 def summary(prints: Sequence[Fingerprint]) -> dict[str, Any]:
     """Over episodes: the commonest style, how often each came, the figures' means, and each episode's."""
     labels = [made.style for made in prints]
-    styles = {label: labels.count(label) for label in sorted(set(labels), key=lambda one: (-labels.count(one), one))}
+    styles = {
+        label: labels.count(label) for label in sorted(set(labels), key=lambda one: (-labels.count(one), one))
+    }
     rows = [made.as_json() for made in prints]
     mean: dict[str, float | None] = {}
     for name in rows[0]:
-        numbers = [row[name] for row in rows if isinstance(row[name], float)]
+        numbers = [value for row in rows if isinstance(value := row[name], float)]
         if name != "style":
-            mean[name] = float(np.mean(numbers)) if numbers else None  # pyright: ignore[reportArgumentType]
+            mean[name] = float(np.mean(numbers)) if numbers else None
     return {"style": next(iter(styles)), "styles": styles, "mean": mean, "episodes": rows}

@@ -53,7 +53,11 @@ def _sheet(recording: Recording, prints: Sequence[Fingerprint], name: str) -> Fi
     first = round(_FROM_SECONDS / seconds) if count * seconds > _FROM_SECONDS + _SHOWN_SECONDS else 0
     rows = slice(whole.start + first, min(whole.stop, whole.start + first + round(_SHOWN_SECONDS / seconds)))
     time = (np.arange(rows.stop - rows.start) + first + 1) * seconds
-    values = {key: value[rows] for key, value in recording.values.items() if recording.signals[key].taken != "substeps"}
+    values = {
+        key: value[rows]
+        for key, value in recording.values.items()
+        if recording.signals[key].taken != "substeps"
+    }
 
     grid = figure.add_gridspec(
         4, 2, width_ratios=(2.5, 1), height_ratios=(0.75, 1.2, 1.2, 1.2), hspace=0.42, wspace=0.07,
@@ -87,9 +91,19 @@ def _typical(prints: Sequence[Fingerprint], style: str) -> int:
 
 def _footfalls(axes: Axes, values: dict[str, np.ndarray], time: np.ndarray, seconds: float) -> None:
     for row, (side, colour) in enumerate((("left", _LEFT), ("right", _RIGHT))):
-        spans = _stances(values["foot_load"][:, row], values["foot_contact"][:, row].astype(bool), time, seconds)
+        spans = _stances(
+            values["foot_load"][:, row], values["foot_contact"][:, row].astype(bool), time, seconds
+        )
         axes.broken_barh(spans, (0.6 - row, 0.6), color=colour, linewidth=0)
-        axes.text(-0.012, 0.9 - row, side, transform=axes.get_yaxis_transform(), ha="right", va="center", color=colour)
+        axes.text(
+            -0.012,
+            0.9 - row,
+            side,
+            transform=axes.get_yaxis_transform(),
+            ha="right",
+            va="center",
+            color=colour,
+        )
     airborne = ~values["foot_contact"].astype(bool).any(axis=1)
     for end in time[airborne]:
         axes.axvspan(end - seconds, end, color="#f3efe2", zorder=0, linewidth=0)

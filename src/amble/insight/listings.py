@@ -61,8 +61,8 @@ def signal_table(rows: Sequence[dict[str, Any]]) -> str:
         [
             *lines,
             "",
-            "B environments, S substeps of a decision. When: at the decision's end, the mean over its substeps, or at each "
-            "substep. A component is named `signal[component]`.",
+            "B environments, S substeps of a decision. When: at the decision's end, the mean over its substeps, or at "
+            "each substep. A component is named `signal[component]`.",
         ]
     )
 
@@ -92,7 +92,11 @@ def term_table(rows: Sequence[dict[str, Any]]) -> str:
     lines: list[str] = []
     for row in rows:
         parameters = [
-            name if default is None else f"{name}={default:g}" if isinstance(default, float) else f"{name}={default}"
+            name
+            if default is None
+            else f"{name}={default:g}"
+            if isinstance(default, float)
+            else f"{name}={default}"
             for name, default in row["parameters"].items()
         ]
         called = f"{row['name']}({', '.join([*row['signals'], *parameters])})"

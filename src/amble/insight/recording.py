@@ -22,12 +22,13 @@ from amble.envs.rewarded import ArraySignals, RewardedVectorEnv, signal_source
 from amble.errors import AmbleError, UsageError
 from amble.rewards.signals import Signal, SignalSource
 from amble.training.evaluate import env_of_policy
-from amble.training.files import write_file
+from amble.training.files import read_bytes, write_file
 from amble.training.policy import PortablePolicy
 from amble.training.policy_files import read_policy
 
 FORMAT = 1
 EPISODES = 16
+_FILE_BYTES_MAX = 4 * 2**30
 _WIDEST = 64
 """A signal of more components, such as the Walker's observation, is left out: it would be most of the file."""
 
@@ -174,7 +175,9 @@ def _play(env: VectorEnv, policy: PortablePolicy, seed: int) -> Recording:
             "seed": seed,
             "episodes": count,
             "substeps": source.substeps,
-            "decision_seconds": None if source.substep_seconds is None else source.substeps * source.substep_seconds,
+            "decision_seconds": None
+            if source.substep_seconds is None
+            else source.substeps * source.substep_seconds,
         },
     )
 
@@ -216,14 +219,15 @@ def read_recording(path: Path) -> Recording:
         AmbleError: it is damaged, or no recording.
     """
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with np.load(io.BytesIO(read_bytes(path, _FILE_BYTES_MAX)), allow_pickle=False) as stored:
             about = json.loads(str(stored["about"]))
             signals = {
-                signal["name"]: Signal(**{**signal, "labels": tuple(signal["labels"])}) for signal in about.pop("signals")
+                signal["name"]: Signal(**{**signal, "labels": tuple(signal["labels"])})
+                for signal in about.pop("signals")
             }
             values = {name: stored[f"signal.{name}"] for name in signals}
             starts, terminated = stored["starts"], stored["terminated"]
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except (ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise AmbleError(
             f"{path}: is no recording, or is damaged ({error}). Delete it, and it is made anew."
         ) from error

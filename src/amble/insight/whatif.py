@@ -1,7 +1,7 @@
 """What if the reward were another: recorded episodes paid anew, without a single step of physics.
 
-Nothing is trained: it says which of the behaviours that are there an edited reward would prefer, and which of its weights
-matter to that. Axes: E episodes of all runs together, K terms.
+Nothing is trained: it says which of the behaviours that are there an edited reward would prefer, and which of its
+weights matter to that. Axes: E episodes of all runs together, K terms.
 """
 
 from __future__ import annotations
@@ -97,7 +97,10 @@ def whatif(
     settings = load_rewards(edited)
     recordings = [recorded(run, episodes, seed) for run in runs]
     _together(runs, recordings)
-    before = [score(recording, _own(run), _steps(recording)) for run, recording in zip(runs, recordings, strict=True)]
+    before = [
+        score(recording, _own(run), _steps(recording))
+        for run, recording in zip(runs, recordings, strict=True)
+    ]
     after = [score(recording, settings) for recording in recordings]
     names = [Path(run).resolve().name for run in runs]
     styles = [_styles(recording) for recording in recordings]
@@ -197,7 +200,9 @@ def _reach(
     for block, labels in (("terms", settings.terms), ("penalties", settings.penalties)):
         for label, term in labels.items():
             if settings.combine == "sum" or block == "penalties":
-                low, high = _linear_reach(_means(returns - terms[label], groups), _means(terms[label], groups), winner)
+                low, high = _linear_reach(
+                    _means(returns - terms[label], groups), _means(terms[label], groups), winner
+                )
             else:
                 low, high = _swept_reach(recordings, settings, label, groups, winner)
             result[label] = {
@@ -212,8 +217,8 @@ def _reach(
 def _linear_reach(rest: dict[str, float], slope: dict[str, float], winner: str) -> tuple[float, float]:
     """The factors φ ≥ 0, around 1, with rest_w + φ·slope_w ≥ rest_g + φ·slope_g for every other group g."""
     low, high = 0.0, np.inf
-    for group in rest:
-        lead, pull = rest[winner] - rest[group], slope[winner] - slope[group]
+    for group, others in rest.items():
+        lead, pull = rest[winner] - others, slope[winner] - slope[group]
         if group == winner or pull == 0.0:
             continue
         even = -lead / pull
@@ -250,7 +255,11 @@ def whatif_table(result: dict[str, Any]) -> str:
     several = len({row["run"] for row in episodes}) > 1
     lines = [
         f"{kind} that wins: {result['winner']}"
-        + ("  (as before)" if result["winner"] == result["winner_before"] else f"  (before: {result['winner_before']})"),
+        + (
+            "  (as before)"
+            if result["winner"] == result["winner_before"]
+            else f"  (before: {result['winner_before']})"
+        ),
         "",
     ]
     head = ["rank", "was", *(["run"] if several else []), "episode", "style", "before", "after"]
@@ -285,10 +294,14 @@ def _sentence(row: dict[str, Any], kind: str) -> str:
 
 def _aligned(head: list[str], body: list[list[str]]) -> list[str]:
     widths = [max(len(row[column]) for row in [head, *body]) for column in range(len(head))]
-    text = [not any(cell[:1].isdigit() or cell[:1] in "-–" for cell in column) for column in zip(*body, strict=True)]
+    text = [
+        not any(cell[:1].isdigit() or cell[:1] in "-–" for cell in column)
+        for column in zip(*body, strict=True)
+    ]
     return [
         "  ".join(
-            f"{cell:<{width}}" if left else f"{cell:>{width}}" for cell, width, left in zip(row, widths, text, strict=True)
+            f"{cell:<{width}}" if left else f"{cell:>{width}}"
+            for cell, width, left in zip(row, widths, text, strict=True)
         ).rstrip()
         for row in [head, *body]
     ]

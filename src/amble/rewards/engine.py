@@ -131,7 +131,9 @@ class RewardEngine:
         self._readings.refresh()
         now, substeps = self.ledger.now, self.source.substeps
         with np.errstate(all="ignore"):  # what comes of it is looked at below
-            values = [_value(bound, self._readings, self.source) for bound in (*self._terms, *self._penalties)]
+            values = [
+                _value(bound, self._readings, self.source) for bound in (*self._terms, *self._penalties)
+            ]
             for row, (bound, value) in enumerate(zip((*self._terms, *self._penalties), values, strict=True)):
                 now[row] = _paid(value, substeps)
                 if bound.penalty:
@@ -198,7 +200,7 @@ class RewardEngine:
             met |= value > limits.above
         if met.ndim == 1:
             return met
-        return met.any(axis=0 if self._taken(rule.signal) == "substeps" else 1)
+        return np.logical_or.reduce(met, axis=0 if self._taken(rule.signal) == "substeps" else 1)
 
     def _taken(self, reference: Reference) -> str:
         assert reference.name is not None
@@ -253,8 +255,8 @@ def _checked(bound: _Bound, value: Any, count: int, substeps: int) -> np.ndarray
     came = f"an array of shape {shape}" if shape is not None else f"{type(value).__name__} {value!r:.60}"
     resolved = f" or ({substeps}, {count}), substeps first" if substeps > 1 else ""
     raise RewardFault(
-        f"{bound.key}: {bound.named} gave {came}; expected one number an environment, ({count},){resolved}. A signal of "
-        "several components is brought down to one by `.sum(axis=1)` or the like."
+        f"{bound.key}: {bound.named} gave {came}; expected one number an environment, ({count},){resolved}. A signal "
+        "of several components is brought down to one by `.sum(axis=1)` or the like."
     )
 
 
@@ -282,7 +284,10 @@ def _bind(
     parameters = _parameters(key, term, block.parameters)
     references = tuple(
         _referred(
-            f"{key}.signals.{role}", block.signals.get(role, default), source, () if role in block.signals else (term, role)
+            f"{key}.signals.{role}",
+            block.signals.get(role, default),
+            source,
+            () if role in block.signals else (term, role),
         )
         for role, default in term.signals.items()
     )
@@ -304,7 +309,9 @@ def _parameters(key: str, term: Term, given: dict[str, Any]) -> dict[str, Any]:
     chosen = {**term.parameters, **given}
     for name, value in chosen.items():
         if value is inspect.Parameter.empty:
-            raise UsageError(f"{key}.parameters.{name}: is missing, and the term `{term.name}` has no default for it.")
+            raise UsageError(
+                f"{key}.parameters.{name}: is missing, and the term `{term.name}` has no default for it."
+            )
     return chosen
 
 
@@ -317,22 +324,24 @@ def _referred(key: str, text: str | float, source: SignalSource, unsaid: tuple[A
             raise UsageError(f"{key}: {wrong}") from wrong
         term, role = unsaid
         raise UsageError(
-            f"{key.partition('.signals')[0]}: the term `{term.name}` is made for the signal `{text}`; {wrong} Another one "
-            f"is given to it by `signals: {{{role}: …}}`; `amble signals` lists those of an environment."
+            f"{key.partition('.signals')[0]}: the term `{term.name}` is made for the signal `{text}`; {wrong} Another "
+            f"one is given to it by `signals: {{{role}: …}}`; `amble signals` lists those of an environment."
         ) from wrong
 
 
 def _may_be_a_factor(bound: _Bound) -> None:
     if bound.term.lowest is not None and bound.term.lowest < 0:
-        least = "may be negative" if np.isinf(bound.term.lowest) else f"can be as low as {bound.term.lowest:g}"
+        least = (
+            "may be negative" if np.isinf(bound.term.lowest) else f"can be as low as {bound.term.lowest:g}"
+        )
         raise UsageError(
             f"{bound.key}: {bound.named} {least}, and a factor of a product must be at "
             "least 0. Put it among the penalties, or take combine: sum."
         )
     if bound.settings.weight < 0:
         raise UsageError(
-            f"{bound.key}.weight: is {bound.settings.weight:g}, and in a product the weight is the factor's exponent, at "
-            "least 0. A cost stands among the penalties of a product."
+            f"{bound.key}.weight: is {bound.settings.weight:g}, and in a product the weight is the factor's exponent, "
+            "at least 0. A cost stands among the penalties of a product."
         )
 
 
@@ -349,7 +358,9 @@ def _try_out(bound: _Bound, source: SignalSource) -> None:
     """Call the term once with ones, so that what cannot work is refused before anything is started."""
     count, substeps = 3, source.substeps
     ones = [
-        np.ones(count) if r.name is None or r.component is not None else _ones(source.signals[r.name], count, substeps)
+        np.ones(count)
+        if r.name is None or r.component is not None
+        else _ones(source.signals[r.name], count, substeps)
         for r in bound.signals
     ]
     with np.errstate(all="ignore"):

@@ -100,9 +100,13 @@ def refer(text: str | float, signals: Mapping[str, Signal]) -> Reference:
     if re.fullmatch(r"\d+", component) and int(component) < len(labels):
         return Reference(text, name, int(component))
     if not labels:
-        raise UsageError(f"`{text}`: the signal `{name}` is one number an environment; leave out `[{component}]`.")
+        raise UsageError(
+            f"`{text}`: the signal `{name}` is one number an environment; leave out `[{component}]`."
+        )
     hint = (
-        f"It has components 0 to {len(labels) - 1}." if labels[0] == "0" else did_you_mean(component, labels[:300])
+        f"It has components 0 to {len(labels) - 1}."
+        if labels[0] == "0"
+        else did_you_mean(component, labels[:300])
     )
     raise UsageError(f"`{text}`: the signal `{name}` has no component `{component}`. {hint}")
 

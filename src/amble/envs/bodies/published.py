@@ -86,7 +86,7 @@ class BodySignals(SignalSource):
 
     def _common(self) -> Iterable[tuple[Signal, Read]]:
         env = self.env
-        actions = self.action_names or tuple(str(i) for i in range(self._actions.shape[1]))
+        actions = self.action_names or tuple(str(i) for i in range(env.single_action_space.shape[0]))
         seen = self.observation_names or tuple(str(i) for i in range(env.single_observation_space.shape[0]))
         yield (
             Signal("reward", "1", "the task's own reward of the decision"),
@@ -94,11 +94,13 @@ class BodySignals(SignalSource):
         )
         yield (
             Signal("observation", "various", "what the policy sees next", seen),
-            lambda: env.observe_all(),
+            env.observe_all,
         )
         yield Signal("action", "1", "what it was told to do", actions), lambda: self._actions
         yield (
-            Signal("action_change", "1", "action minus the one before; 0 in an episode's first decision", actions),
+            Signal(
+                "action_change", "1", "action minus the one before; 0 in an episode's first decision", actions
+            ),
             lambda: self._actions - self._before,
         )
         yield (
@@ -114,7 +116,10 @@ class BodySignals(SignalSource):
         qpos, qvel = env.batch.bind("qpos"), env.batch.bind("qvel")
         yield Signal("root_position", "m", "of the root body, world axes", _XYZ), lambda: qpos[:, :3]
         yield Signal("root_velocity", "m/s", "of the root body, world axes", _XYZ), lambda: qvel[:, :3]
-        yield Signal("root_spin", "rad/s", "angular velocity of the root body, its own axes", _XYZ), lambda: qvel[:, 3:6]
+        yield (
+            Signal("root_spin", "rad/s", "angular velocity of the root body, its own axes", _XYZ),
+            lambda: qvel[:, 3:6],
+        )
 
     def _joints(self) -> Iterable[tuple[Signal, Read]]:
         """Of the hinges and slides."""
@@ -128,7 +133,12 @@ class BodySignals(SignalSource):
         qpos, qvel = env.batch.bind("qpos"), env.batch.bind("qvel")
         turning = all(model.jnt_type[j] == hinge for j in ids)
         yield (
-            Signal("joint_angle", "rad" if turning else "rad or m", "of each hinge; of a slide, how far it is", names),
+            Signal(
+                "joint_angle",
+                "rad" if turning else "rad or m",
+                "of each hinge; of a slide, how far it is",
+                names,
+            ),
             lambda: qpos[:, angle],
         )
         yield (
@@ -145,7 +155,10 @@ class BodySignals(SignalSource):
         gear, dof = model.actuator_gear[:, 0], model.jnt_dofadr[model.actuator_trnid[:, 0]]
         ctrl, qvel = env.batch.bind("ctrl"), env.batch.bind("qvel")
         limited = model.actuator_ctrllimited.astype(bool)
-        low, high = (np.where(limited, end, sign) for end, sign in zip(model.actuator_ctrlrange.T, (-np.inf, np.inf), strict=True))
+        low, high = (
+            np.where(limited, end, sign)
+            for end, sign in zip(model.actuator_ctrlrange.T, (-np.inf, np.inf), strict=True)
+        )
 
         def torque() -> Float[np.ndarray, "B m"]:
             return np.clip(ctrl, low, high) * gear

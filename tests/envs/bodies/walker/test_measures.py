@@ -45,7 +45,8 @@ def test_the_start_pose(env: WalkerVectorEnv) -> None:
     source = placed(env)
     # Release 19: hips 3.0, knees 1.7, hands 4.488, soles 0.532 above Unity's zero; the ground is at 0.5.
     for name, expected in {
-        "body_height": 2.5, "standing_height": 2.5, "upright": 1.0, "heading_error": 0.0, "speed": 0.0, "spin_rate": 0.0,
+        "body_height": 2.5, "standing_height": 2.5, "upright": 1.0, "heading_error": 0.0, "speed": 0.0,
+        "spin_rate": 0.0,
         "knee_height": [1.2, 1.2], "hand_height": [3.988, 3.988], "foot_height": [0.0319, 0.0319], "foot_pitch": [0, 0],
         "velocity": [0, 0, 0], "foot_speed": [0, 0], "head_height": 5.35, "goal_distance": 1000.0,
     }.items():  # fmt: skip
@@ -57,7 +58,9 @@ def test_the_start_pose(env: WalkerVectorEnv) -> None:
 def test_right_is_positive(env: WalkerVectorEnv) -> None:
     source = placed(env, yaw=0.3, velocity=(1.0, 2.0, 0.5, 0.0, 0.0, 0.0))
     assert source.read("heading_error")[0] == pytest.approx(0.3)
-    np.testing.assert_allclose(source.read("velocity")[0], [1.0, 2.0, 0.5], atol=1e-4)  # the target lies along +x
+    np.testing.assert_allclose(
+        source.read("velocity")[0], [1.0, 2.0, 0.5], atol=1e-4
+    )  # the target lies along +x
     np.testing.assert_allclose(source.read("foot_speed")[0], np.hypot(1, 2), atol=1e-4)
     assert source.read("speed")[0] == pytest.approx(np.hypot(1, 2), abs=1e-4)
     np.testing.assert_allclose(source.read("facing")[-1], np.cos(0.3), atol=1e-6)
@@ -111,7 +114,9 @@ def test_clocks_of_the_feet(env: WalkerVectorEnv) -> None:
     source = watched(env)
     env.reset(seed=0)
     decision = env.settings.decision_seconds
-    env.batch.qpos[0, 2] += 1.0  # 1 m to fall at 14.715 m/s²: √(2/g) = 0.37 s, a little more for the soles' 3 cm
+    env.batch.qpos[0, 2] += (
+        1.0  # 1 m to fall at 14.715 m/s²: √(2/g) = 0.37 s, a little more for the soles' 3 cm
+    )
     in_air = 0
     while not source.read("landing_air_time").any():
         env.step(standing())

@@ -149,7 +149,10 @@ class BallSignals(MuJoCoSignals):
     def _more(self) -> Iterator[tuple[Signal, Read]]:
         yield from super()._more()
         env, axes = self.env, ("x", "y", "z")
-        yield Signal("ball_offset", "m", "ball − platform's centre, y up", axes), lambda: env._qpos[:, _UNITY_XYZ]
+        yield (
+            Signal("ball_offset", "m", "ball − platform's centre, y up", axes),
+            lambda: env._qpos[:, _UNITY_XYZ],
+        )
         yield Signal("ball_velocity", "m/s", "y up", axes), lambda: env._qvel[:, _UNITY_XYZ]
         yield (
             Signal("platform_lean", "rad", "angle between the platform's up and the vertical"),

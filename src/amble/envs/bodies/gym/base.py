@@ -137,7 +137,7 @@ class GymVectorEnv(BodyVectorEnv):
     def _publish(self) -> BodySignals:
         """Root, joints, motors, and what `info` says; a step is taken to see what that is."""
         self.reset(seed=0)
-        self.step(np.zeros(self.action_space.shape, np.float32))
+        self.step(np.zeros((self.num_envs, self.model.nu), np.float32))
         return TaskSignals(self, substeps=1, substep_seconds=self.dt)
 
     # The hooks of a task.

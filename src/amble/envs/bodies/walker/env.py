@@ -187,9 +187,7 @@ class WalkerVectorEnv(BodyVectorEnv):
 
     # What happens after every substep.
 
-    def _account(
-        self, substep: int, reward: Float[np.ndarray, "B"], fallen: Bool[np.ndarray, "B"]
-    ) -> None:
+    def _account(self, substep: int, reward: Float[np.ndarray, "B"], fallen: Bool[np.ndarray, "B"]) -> None:
         """Turn the cubes, add the reward of the state the bodies are in, note falls and touched targets."""
         account(self._bodies, self._task, self.settings.contact_offset, substep, reward, fallen, self._away)
         if self._measures is not None and self._measures.feet:

@@ -103,18 +103,25 @@ class WalkerSignals(BodySignals):
             Signal("velocity_error", "m/s", "distance of that velocity from the goal's", taken="substeps"),
             lambda: task.velocity_error,
         )
-        yield Signal("speed", "m/s", "mean of all parts, along the ground, any way"), lambda: np.hypot(*task.velocity[:2])
+        yield (
+            Signal("speed", "m/s", "mean of all parts, along the ground, any way"),
+            lambda: np.hypot(*task.velocity[:2]),
+        )
         yield Signal("goal_speed", "m/s", "that the episode asks for"), lambda: task.goal_speed
         yield (
             Signal("goal_distance", "m", "from the hips to the target along the ground"),
-            lambda: np.hypot(task.target[:, 0] - position[:, hips, 0], task.target[:, 1] - position[:, hips, 1]),
+            lambda: np.hypot(
+                task.target[:, 0] - position[:, hips, 0], task.target[:, 1] - position[:, hips, 1]
+            ),
         )
         yield (
             Signal("facing", "1", "cosine of the angle between head and goal direction", taken="substeps"),
             lambda: task.facing,
         )
         yield (
-            Signal("heading_error", "rad", "the way the hips face, positive to the right of the goal's direction"),
+            Signal(
+                "heading_error", "rad", "the way the hips face, positive to the right of the goal's direction"
+            ),
             self._heading_error,
         )
         yield (
@@ -132,29 +139,48 @@ class WalkerSignals(BodySignals):
             lambda: np.full(env.num_envs, self._standing),
         )
         yield Signal("hand_height", "m", "of each hand", SIDES), lambda: position[:, hands, 2]
-        yield Signal("knee_height", "m", "of each knee's axis", SIDES), lambda: self._anchors[:, self._knees, 2]
+        yield (
+            Signal("knee_height", "m", "of each knee's axis", SIDES),
+            lambda: self._anchors[:, self._knees, 2],
+        )
         yield Signal("foot_height", "m", "of each foot's lowest point", SIDES), self._clearance
         yield (
             Signal("foot_pitch", "rad", "of each foot, positive with the heel above the toes", SIDES),
             lambda: np.arcsin(np.clip(-_forward_up(quaternion[:, feet]), -1.0, 1.0)),
         )
         yield Signal("foot_speed", "m/s", "of each foot along the ground", SIDES), self._foot_speed
-        yield Signal("foot_contact", YES_NO, "whether each foot is on the ground", SIDES), lambda: env.contact[:, feet]
+        yield (
+            Signal("foot_contact", YES_NO, "whether each foot is on the ground", SIDES),
+            lambda: env.contact[:, feet],
+        )
         yield (
             Signal("foot_load", "1", "share of the decision that each foot was on the ground", SIDES, "mean"),
             lambda: self._load,
         )
         yield Signal("air_time", "s", "since each foot left the ground; 0 on it", SIDES), lambda: self._air
-        yield Signal("contact_time", "s", "since each foot came down; 0 in the air", SIDES), lambda: self._stance
         yield (
-            Signal("landing_air_time", "s", "of the flight that each foot ended in this decision; else 0", SIDES),
+            Signal("contact_time", "s", "since each foot came down; 0 in the air", SIDES),
+            lambda: self._stance,
+        )
+        yield (
+            Signal(
+                "landing_air_time", "s", "of the flight that each foot ended in this decision; else 0", SIDES
+            ),
             lambda: self._landing,
         )
         yield (
-            Signal("duty_factor", "1", f"share of the last {_DUTY_SECONDS:.0f} s or so that each foot was down", SIDES),
+            Signal(
+                "duty_factor",
+                "1",
+                f"share of the last {_DUTY_SECONDS:.0f} s or so that each foot was down",
+                SIDES,
+            ),
             lambda: self._duty,
         )
-        yield Signal("part_contact", YES_NO, "whether each part is on the ground", env.signals.names), lambda: env.contact
+        yield (
+            Signal("part_contact", YES_NO, "whether each part is on the ground", env.signals.names),
+            lambda: env.contact,
+        )
         yield from self._joints()
         yield (
             Signal("joint_torque", "N·m", "|τ| of each joint's drive", self._hinges, "mean"),

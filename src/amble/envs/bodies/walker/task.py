@@ -13,7 +13,6 @@ from jaxtyping import Float
 from amble.native.compiled import exact_kernel
 from amble.rewards.library import tracking
 
-
 match_velocity = exact_kernel(tracking.match_velocity)
 """Of the distance from the goal velocity and the goal speed, for one Walker."""
 look_at_target = exact_kernel(tracking.look_at_target)
