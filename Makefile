@@ -9,7 +9,7 @@ BENCH_PEERS := .venv-bench-peers
 BENCH_PEERS_READY := $(BENCH_PEERS)/.ready
 DEMO := results/walker-demo
 
-.PHONY: walker test test-peers lint clean
+.PHONY: walker test test-peers lint reproduce clean
 .PHONY: bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium bench-a3c bench-learner bench-limit bench-scaling bench-peers
 
 walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a film and the learning curve
@@ -61,6 +61,11 @@ bench-scaling: $(READY)  ## steps a second per number of environments and per wi
 
 bench-spinup: $(READY)  ## Spinning Up's PPO on HalfCheetah: five seeds of a million steps
 	$(BIN)/python benchmarks/spinup_halfcheetah.py
+
+TASK ?= HalfCheetah-v5
+TRAINER ?= ppo
+reproduce: $(READY)  ## a cell of the README's table of returns: make reproduce TASK=Hopper-v5 TRAINER=trpo
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/reproduce.py $(TASK) --trainer $(TRAINER) $(ARGS)
 
 bench-peers: $(BENCH_PEERS_READY)  ## whole training loops beside Stable-Baselines3, rsl_rl and skrl (options in PEERS_ARGS): 1 hour
 	PYTHONPATH=benchmarks $(BENCH_PEERS)/bin/python -m peers $(PEERS_ARGS)

@@ -47,9 +47,10 @@ def a_learner(
     dimensions: int = 2,
     seed: int = 0,
     normalise: bool = False,
+    space: spaces.Space[Any] | None = None,
     **settings: Any,
 ) -> PPO:
-    """A PPO with torch's epochs."""
+    """A PPO with torch's epochs; `space` is of the actions, where not the one that `head` is for."""
     distribution = "squashed" if head == "squashed" else "gaussian"
     hyper = PPOHyperparameters.model_validate(
         {
@@ -63,7 +64,7 @@ def a_learner(
     shape = NetShape([16, 16] if hidden is None else hidden, activation)
     policy = Policy(
         spaces.Box(-np.inf, np.inf, (observations,)),
-        action_space(head, dimensions),
+        space or action_space(head, dimensions),
         shape=shape,
         normalise=normalise,
         initial_std=0.8,

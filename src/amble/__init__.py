@@ -70,10 +70,17 @@ def train(run: str | Path | RunConfig, overrides: Sequence[str] = ()) -> Path:
 
 
 def load(run: str | Path) -> PortablePolicy:
-    """The trained policy of a run's directory: `policy.act(observations)` gives actions."""
+    """The trained policy of a run's directory, or the one that comes with a preset, by its name.
+
+    `policy.act(observations)` gives actions.
+    """
+    from amble.config import shipped_policy
     from amble.training.policy import PortablePolicy
 
-    return PortablePolicy.load(Path(run) / "policy")
+    folder = Path(run)
+    if isinstance(run, str) and not folder.exists():
+        folder = shipped_policy(run) or folder
+    return PortablePolicy.load(folder / "policy")
 
 
 def evaluate(run: str | Path, episodes: int = 20, seed: int | None = None) -> dict[str, Any]:

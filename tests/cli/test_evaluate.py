@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+import amble
 from amble.cli import main
+from amble.config import shipped_policy
 
 RESULT = {"return_mean": 12.5, "return_std": math.nan, "length_mean": 100.0, "episodes": 3}
 
@@ -37,8 +39,8 @@ def test_a_table_for_people(stand_in: Any, a_run: Path, capsys: pytest.CaptureFi
     ("run", "message"),
     [
         (
-            "walker",
-            "No trained policy is shipped with the preset `walker` yet; train one with `amble train walker`",
+            "cartpole",
+            "No trained policy is shipped with the preset `cartpole`; train one with `amble train cartpole`",
         ),
         (
             "min",
@@ -69,3 +71,26 @@ def test_ones_own_run_goes_before_a_preset_of_the_same_name(stand_in: Any, a_run
 def test_no_episodes_are_too_few(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "mine", "--episodes", "0"]) == 2
     assert "Invalid value for '--episodes'" in capsys.readouterr().err
+
+
+def test_a_preset_means_the_policy_that_comes_with_it(
+    stand_in: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    calls = stand_in("amble.training.evaluate", "evaluate", RESULT)
+    assert main(["evaluate", "3dball"]) == 0
+    # a run of one's own by that name goes first
+    own = Path("results/3dball")
+    own.mkdir(parents=True)
+    (own / "run.yaml").write_text("")
+    assert main(["evaluate", "3dball"]) == 0
+    (shipped, *_), (found, *_) = (positional for positional, _ in calls)
+    assert shipped.parts[-3:] == ("amble", "policies", "3dball")
+    assert found == own
+
+
+def test_the_shipped_ball_keeps_its_ball() -> None:
+    folder = shipped_policy("3dball")
+    assert folder is not None
+    assert amble.evaluate(folder, episodes=10)["return_mean"] > 99.5
+    assert amble.load("3dball").spec["env_id"] == "amble/3DBall-v0"

@@ -30,7 +30,7 @@ def test_what_is_left_open_is_left_to_the_player(stand_in: Any) -> None:
     ("words", "message"),
     [
         (["mine", "--web"], "`--web` is not available yet; `--video out.mp4` films the policy."),
-        (["3dball"], "No trained policy is shipped with the preset `3dball` yet"),
+        (["cartpole"], "No trained policy is shipped with the preset `cartpole`"),
         (["other"], "There is no run `other`"),
     ],
 )

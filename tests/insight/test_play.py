@@ -10,7 +10,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from amble.config import run_from_env
+from amble.config import run_from_env, shipped_policy
 from amble.envs.bodies.rendering import RenderingUnavailable, choose_gl
 from amble.errors import AmbleError, UsageError
 from amble.insight.play import play
@@ -142,3 +142,13 @@ def test_a_missing_package_is_named(
 def test_a_run_without_a_policy(tmp_path: Path) -> None:
     with pytest.raises(AmbleError, match="no policy is there"):
         play(tmp_path, seconds=0.1)
+
+
+def test_nothing_is_written_into_the_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = shipped_policy("3dball")
+    assert folder is not None
+    before = sorted(folder.rglob("*"))
+    path, _, _ = played(folder, seconds=0.3)
+    assert path == Path("3dball.mp4")
+    assert sorted(folder.rglob("*")) == before

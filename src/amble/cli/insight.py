@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from amble.cli.runs import find_run
+from amble.cli.runs import find_policy
 
 insight = typer.Typer(
     help="Look closer at what was learned.",
@@ -21,13 +21,13 @@ def _closer() -> None:
 
 @insight.command()
 def gait(
-    run: Annotated[str, typer.Argument(metavar="RUN_DIR", help="A run's folder or id.")],
+    run: Annotated[str, typer.Argument(metavar="RUN_DIR|PRESET", help="A run's folder or id, or a preset.")],
     episodes: Annotated[int, typer.Option(min=1, metavar="N", help="Episodes to record.")] = 16,
     seed: Annotated[int, typer.Option(min=0, metavar="S", help="Seed of the episodes.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """The gait fingerprint: speed, steps, symmetry, heights, cost and a style, as figures and as a picture."""
-    folder = find_run(run)
+    folder = find_policy(run)
 
     from amble.insight.gait import gait as look
 

@@ -21,16 +21,22 @@ def find_run(name: str) -> Path:
 
 
 def find_policy(name: str) -> Path:
-    """The same where a preset's name is allowed too, meaning the policy shipped with it."""
-    from amble.config import list_presets
+    """The same where a preset's name is allowed too, meaning the policy shipped with it.
+
+    A run of one's own by that name goes first: a preset's run is called like the preset.
+    """
+    from amble.config import list_presets, shipped_policy
 
     own = any((folder / "run.yaml").is_file() for folder in (Path(name), RESULTS / name))
-    if not own and name in {preset.name for preset in list_presets()}:
+    if own or name not in {preset.name for preset in list_presets()}:
+        return find_run(name)
+    shipped = shipped_policy(name)
+    if shipped is None:
         raise UsageError(
-            f"No trained policy is shipped with the preset `{name}` yet; train one with `amble train {name}` "
+            f"No trained policy is shipped with the preset `{name}`; train one with `amble train {name}` "
             f"and give its run."
         )
-    return find_run(name)
+    return shipped
 
 
 def load_own_terms(path: Path | None) -> None:

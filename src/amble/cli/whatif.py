@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from amble.cli.runs import find_run, load_own_terms
+from amble.cli.runs import find_policy, load_own_terms
 
 
 def whatif(
@@ -22,7 +22,7 @@ def whatif(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Pay recorded episodes by an edited reward: which would win, and which weights matter to that."""
-    folders = [find_run(run) for run in runs]
+    folders = [find_policy(run) for run in runs]
     load_own_terms(terms)
 
     from amble.insight import whatif as asked

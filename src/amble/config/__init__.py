@@ -11,7 +11,7 @@ from amble.config.actor_critics import (
     TRPOHyperparameters,
 )
 from amble.config.behavior import BehaviorSettings
-from amble.config.catalogue import Preset, list_presets
+from amble.config.catalogue import Preset, is_shipped, list_presets, shipped_policy
 from amble.config.hyperparameters import GradientHyperparameters, Hyperparameters
 from amble.config.load import load_rewards, load_run, run_from_env
 from amble.config.network import MemorySettings, NetworkSettings
@@ -57,9 +57,11 @@ __all__ = [
     "TermSettings",
     "TerminationSettings",
     "TorchSettings",
+    "is_shipped",
     "list_presets",
     "load_rewards",
     "load_run",
     "run_from_env",
+    "shipped_policy",
     "to_yaml",
 ]

@@ -40,6 +40,7 @@ class RewardedVectorEnv(VectorWrapper):
 
     Attributes:
         engine: computes the reward, and keeps the ledger.
+        reference: (B,) what the task itself paid for the last decision.
     """
 
     def __init__(self, env: VectorEnv, settings: RewardSettings, max_steps: int | None = None):
@@ -63,9 +64,9 @@ class RewardedVectorEnv(VectorWrapper):
                 "for Amble's own bodies and Gymnasium's MuJoCo tasks in their array form."
             )
         self.engine = RewardEngine(settings, source, max_steps)
-        self._reference: Float[np.ndarray, "B"] = np.zeros(env.num_envs)
+        self.reference: Float[np.ndarray, "B"] = np.zeros(env.num_envs)
         if self._outside is None:
-            env.unwrapped.judge = self._judge  # pyright: ignore[reportAttributeAccessIssue]
+            env.unwrapped.referee = self._judge  # pyright: ignore[reportAttributeAccessIssue]
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -80,16 +81,16 @@ class RewardedVectorEnv(VectorWrapper):
             actions = np.asarray(actions)
         observation, reward, terminated, truncated, info = self.env.step(actions)
         if self._outside is not None:
-            self._reference = np.asarray(reward, np.float64)
-            self._outside.take(actions, observation, self._reference, terminated, truncated, info)
-            reward, _ = self.engine.judge(self._reference, np.asarray(terminated))
+            self.reference = np.asarray(reward, np.float64)
+            self._outside.take(actions, observation, self.reference, terminated, truncated, info)
+            reward, _ = self.engine.judge(self.reference, np.asarray(terminated))
         self.engine.ledger.close(np.asarray(terminated) | np.asarray(truncated))
-        return observation, reward, terminated, truncated, {**info, "reference_reward": self._reference}
+        return observation, reward, terminated, truncated, {**info, "reference_reward": self.reference}
 
     def _judge(
         self, reward: Float[np.ndarray, "B"], terminated: Bool[np.ndarray, "B"]
     ) -> tuple[Float[np.ndarray, "B"], Bool[np.ndarray, "B"]]:
-        self._reference = reward
+        self.reference = reward
         return self.engine.judge(reward, terminated)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
+from amble.config import is_shipped
 from amble.errors import UsageError
 from amble.insight.recording import EPISODES, Recording, recorded
 from amble.training.files import write_file
@@ -80,6 +81,8 @@ class Fingerprint:
 def gait(run: Path, *, episodes: int = EPISODES, seed: int = 0) -> dict[str, Any]:
     """The fingerprint of a run's policy, written to `gait.json` and `gait.png` in the run's directory.
 
+    Of a policy that comes with the package they are written here, named by the preset.
+
     Args:
         run: the run's directory.
         episodes: how many are recorded, unless a recording like that is there.
@@ -97,9 +100,11 @@ def gait(run: Path, *, episodes: int = EPISODES, seed: int = 0) -> dict[str, Any
     recording = recorded(run, episodes, seed)
     prints = fingerprints(recording)
     figures = summary(prints)
-    picture = draw(recording, prints, Path(run) / "gait.png", Path(run).resolve().name)
+    name = Path(run).resolve().name
+    stem = Path(f"{name}-gait") if is_shipped(run) else Path(run) / "gait"
+    picture = draw(recording, prints, stem.with_suffix(".png"), name)
     result = {**figures, "about": dict(recording.about)}
-    write_file(Path(run) / "gait.json", json.dumps(result, indent=1) + "\n")
+    write_file(stem.with_suffix(".json"), json.dumps(result, indent=1) + "\n")
     return {**result, "picture": str(picture)}
 
 

@@ -1,4 +1,4 @@
-"""Learning curves as a picture: one run in detail, or several over each other."""
+"""Learning curves as a picture: one run in detail over its reference band, or several over each other."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +10,7 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from amble.errors import UsageError
+from amble.insight.bands import Band, band_for
 from amble.insight.curves import RunCurves
 from amble.insight.style import GREY, write_png
 from amble.training.progress import count, duration, grouped
@@ -55,20 +56,49 @@ def _sheet(curves: list[RunCurves]) -> Figure:
         2, 1, figure, height_ratios=(2.2, 1), hspace=0.34, left=0.075, right=0.975, top=0.84, bottom=0.075
     )
     main = figure.add_subplot(rows[0])
+    band = band_for(curves[0].run.path) if len(curves) == 1 else None
+    if band is not None:
+        _draw_band(main, band, curves[0].steps[-1])
     _draw_return(main, curves)
     if panels:
         below = rows[1].subgridspec(1, len(panels), wspace=0.38)
         for index, (key, title) in enumerate(panels):
             axes = figure.add_subplot(below[index])
             _draw_small(axes, curves, key, title)
-    _titles(figure, curves)
+    _titles(figure, curves, band)
     return figure
 
 
-def _titles(figure: Figure, curves: list[RunCurves]) -> None:
+def _draw_band(axes: Axes, band: Band, last: float) -> None:
+    """The reference seeds from the least to the greatest, and their interquartile mean, as far as the run goes."""
+    steps, (least, middle, greatest) = np.array(band.steps), band.range()
+    there = (steps <= 1.02 * last) & np.isfinite(least)
+    if not there.any():
+        return
+    seeds = f"{len(band.returns)} seeds of {band.preset}"
+    axes.fill_between(steps[there], least[there], greatest[there], color=GREY, alpha=0.16, lw=0)
+    axes.plot(steps[there], middle[there], color=GREY, lw=1.2, ls="--", label=f"reference: {seeds}")
+
+
+def _against(band: Band, run: RunCurves) -> str:
+    """Where the run's last smoothed return stands among the reference seeds."""
+    smooth = run.smooth("return_mean")
+    there = np.flatnonzero(np.isfinite(smooth))
+    if not len(there):
+        return ""
+    step = min(float(run.steps[there[-1]]), band.steps[-1])
+    value = float(np.interp(step, run.steps[there], smooth[there]))
+    percentile = band.percentile(step, value)
+    if percentile is None:
+        return ""
+    return f"  ·  percentile {percentile:.0f} of the reference seeds at {count(step)} steps"
+
+
+def _titles(figure: Figure, curves: list[RunCurves], band: Band | None) -> None:
     if len(curves) == 1:
+        against = "" if band is None else _against(band, curves[0])
         figure.text(0.075, 0.957, curves[0].run.name, fontsize=15, fontweight="bold", va="center")
-        figure.text(0.075, 0.912, _final_figures(curves[0]), fontsize=10, color=GREY, va="center")
+        figure.text(0.075, 0.912, _final_figures(curves[0]) + against, fontsize=10, color=GREY, va="center")
     else:
         figure.text(0.075, 0.925, f"{len(curves)} runs", fontsize=15, fontweight="bold", va="center")
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from gymnasium.vector import VectorEnv
 
+from amble.config import is_shipped
 from amble.envs.rewarded import ArraySignals, RewardedVectorEnv, signal_source
 from amble.errors import AmbleError, UsageError
 from amble.rewards.signals import Signal, SignalSource
@@ -107,7 +108,8 @@ def recorded(run: Path, episodes: int = EPISODES, seed: int = 0) -> Recording:
         if all(kept.about.get(key) == value for key, value in wanted.items()):
             return kept
     made = record(run, episodes, seed)
-    write_recording(path, made)
+    if not is_shipped(run):
+        write_recording(path, made)
     return made
 
 
@@ -184,13 +186,13 @@ def _play(env: VectorEnv, policy: PortablePolicy, seed: int) -> Recording:
 
 def _before_the_reset(body: Any, keep: Any) -> None:
     """Let `keep` see the signals of each decision before ended episodes are reset; whatever judges goes on judging."""
-    judge = body.judge
+    judge = body.referee
 
     def judged(reward: np.ndarray, terminated: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         keep()
         return (reward, terminated) if judge is None else judge(reward, terminated)
 
-    body.judge = judged
+    body.referee = judged
 
 
 def _kept_as(value: np.ndarray) -> type:

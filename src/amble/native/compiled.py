@@ -92,17 +92,16 @@ class _Announcer(event.Listener):
 event.register("numba:compile", _Announcer())
 
 
-def fingerprint(file: str, *others: str) -> int:
-    """A number of all the sources in the folder of `file`, of `others`, and of this one.
+def fingerprint(*files: str) -> int:
+    """A number of all the sources in the folders of `files`, which an entry's kernels come from, and in this one.
 
     Numba's cache only knows when the file of an entry has changed. An entry that mentions this number of its
     surrounding function is compiled anew when any file beside it has.
     """
-    digest = hashlib.sha256(Path(__file__).read_bytes())
-    for path in sorted(Path(file).parent.glob("*.py")):
+    folders = {Path(file).parent for file in (__file__, *files)}
+    digest = hashlib.sha256()
+    for path in sorted(path for folder in folders for path in folder.glob("*.py")):
         digest.update(path.read_bytes())
-    for other in others:
-        digest.update(Path(other).read_bytes())
     return int(digest.hexdigest()[:12], 16)
 
 

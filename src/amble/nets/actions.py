@@ -84,10 +84,16 @@ class ActionMap:
             if self.distribution == "beta":
                 drawn = 2 * drawn - 1
             # Clipped here rather than at ±clip, which is the same but for a rounding that would leave the box.
-            drawn = np.clip(self._centre + drawn * self._gain, self.space.low, self.space.high)
+            # By two calls, which cost a fraction of np.clip where there are few numbers.
+            drawn = np.minimum(np.maximum(self._centre + drawn * self._gain, self.space.low), self.space.high)
         elif isinstance(self.space, spaces.Discrete | spaces.MultiDiscrete):
             drawn = drawn + self.space.start
         return drawn.astype(self.space.dtype, copy=False)
+
+    @property
+    def stretch(self) -> tuple[Shaped[np.ndarray, "A"], Shaped[np.ndarray, "A"]]:
+        """Of a Box: the environment's action is centre + gain · number, clipped at the bounds; float32."""
+        return self._centre.reshape(-1), self._gain.reshape(-1)
 
     def empty(self, *shape: int) -> Tensor:
         """Storage for actions of these leading axes."""

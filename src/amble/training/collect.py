@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -18,6 +18,9 @@ from amble.learner.choice import Acting
 from amble.nets.actor_critic import Policy
 from amble.nets.critics import Critic
 from amble.nets.normaliser import RunningMoments
+
+if TYPE_CHECKING:
+    from amble.training.drive import Driven, Driver
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -74,6 +77,7 @@ class Collector:
         self._observation: np.ndarray | None = None
         self._policy_state = policy.nothing_remembered(env.num_envs)
         self._critic_state = None if critic is None else critic.nothing_remembered(env.num_envs)
+        self._driver = None if acting is None else _driver(env, acting, decisions)
         self._begins = np.ones(env.num_envs, np.bool_)
         self._return = np.zeros(env.num_envs)
         self._length = np.zeros(env.num_envs, np.int64)
@@ -122,7 +126,9 @@ class Collector:
         raw = self._raw.numpy()
         if self.acting is not None:
             self.acting.begin(self._raw, noise, data)
-        for t in range(self.decisions):
+            if self._driver is not None:
+                self._drive(self._driver, ended)
+        for t in range(self.decisions if self._driver is None else 0):
             raw[t] = self._observation
             self._first[t] = self._begins
             if self.acting is None:
@@ -139,7 +145,7 @@ class Collector:
             self._return += reward
             self._length += 1
             self._begins = done = terminated | truncated
-            if done.any():
+            if np.count_nonzero(done):
                 cut = truncated & ~terminated
                 if cut.any():
                     data.cut.append(self._final(t, cut, info))
@@ -164,6 +170,52 @@ class Collector:
         """Take the last rollout's observations into the policy's normaliser, once its update is done."""
         if isinstance(self.policy.normaliser, RunningMoments):
             self.policy.normaliser.update(self.seen)
+
+    def _drive(self, driver: Driver, ended: list[tuple[np.ndarray, np.ndarray]]) -> None:
+        """All T decisions by compiled code, which leaves to us what happens once a rollout, or once an episode."""
+        raw = self._raw.numpy()
+        raw[0] = self._observation
+        course = driver.drive()
+        done = course.terminated | course.truncated
+        self._reward[:], self._terminated[:], self._truncated[:] = (
+            course.reward,
+            course.terminated,
+            course.truncated,
+        )
+        self._first[0], self._first[1:] = self._begins, done[:-1]
+        self._check_course(course)
+        since = 0
+        for t in np.flatnonzero(done.any(axis=1)).tolist():
+            self._return += course.reward[since : t + 1].sum(axis=0)
+            self._length += t + 1 - since
+            since = t + 1
+            if course.truncated[t].any():
+                info = {"final_obs": course.final[t], "_final_obs": done[t]}
+                self._buffers.cut.append(self._final(t, course.truncated[t], info))
+            ended.append((self._return[done[t]], self._length[done[t]]))
+            self._return[done[t]], self._length[done[t]] = 0.0, 0
+        self._return += course.reward[since:].sum(axis=0)
+        self._length += self.decisions - since
+        self._begins = done[-1]
+        self._observation = course.following
+
+    def _check_course(self, course: Driven) -> None:
+        """As `_check` and the environment do for each decision: nothing that is not finite goes on."""
+        results = [*self._raw.numpy()[1:], course.following]
+        fine = np.isfinite(self._raw.numpy()).all() and np.isfinite(course.action).all()
+        if fine and np.isfinite(course.following).all() and np.abs(course.reward).max() <= _LARGEST:
+            return
+        for t, (action, observation, reward) in enumerate(
+            zip(course.action, results, course.reward, strict=True)
+        ):
+            if not np.isfinite(action).all():
+                index = int(np.flatnonzero(~np.isfinite(action).all(axis=1))[0])
+                raise EnvironmentFault(
+                    index,
+                    f"was given the action {action[index].tolist()} at decision {t} of this rollout; every number "
+                    "must be finite. The policy has most likely diverged.",
+                )
+            self._check(observation, reward, f"at decision {t} of this rollout")
 
     @property
     def seen(self) -> Float[Tensor, "T B V"]:
@@ -228,10 +280,10 @@ class Collector:
             when: for the message.
             rows: which environments these are of; all if None.
         """
-        fine_observation = np.asarray((np.abs(observation) <= _LARGEST).all(axis=1))
-        fine = fine_observation & (np.abs(reward) <= _LARGEST)
-        if fine.all():
+        if np.isfinite(observation).all() and np.abs(reward).max(initial=0.0) <= _LARGEST:
             return
+        fine_observation = np.asarray(np.isfinite(observation).all(axis=1))
+        fine = fine_observation & (np.abs(reward) <= _LARGEST)
         place = int(np.flatnonzero(~fine)[0])
         index = place if rows is None else int(rows[place])
         what = "a reward" if fine_observation[place] else "an observation"
@@ -241,3 +293,10 @@ class Collector:
             f"episode); {int((~fine).sum())} of {self.env.num_envs} environments are affected. "
             "Look at the environment: the policy's own numbers were finite.",
         )
+
+
+def _driver(env: VectorEnv, acting: Acting, decisions: int) -> Driver | None:
+    # It imports numba, which takes half a second: only for runs that use it.
+    from amble.training.drive import driver_for
+
+    return driver_for(env, acting, decisions)

@@ -32,7 +32,7 @@ from jaxtyping import Bool, Float, Int
 from mujoco.batch import Batch
 
 from amble.envs.backends.cores import usable_cores
-from amble.envs.bodies.published import BodySignals, Judge, MuJoCoSignals
+from amble.envs.bodies.published import BodySignals, MuJoCoSignals, Referee
 from amble.envs.bodies.rendering import BodyRenderer
 from amble.errors import AmbleError, EnvironmentFault, UsageError
 
@@ -56,8 +56,10 @@ class BodyVectorEnv(VectorEnv, ABC):
         model: the compiled model they share.
         steps: (B,) decisions carried out in each running episode.
         time_limit: decisions after which an episode is truncated; 0 for never.
+        threads: that step them.
+        observation_size: O.
         published: the body's signals, once anybody asked for them.
-        judge: what reward and terminations become before an ended episode is reset; None leaves them.
+        referee: what reward and terminations become before an ended episode is reset; None leaves them.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium's own declaration)
@@ -107,16 +109,18 @@ class BodyVectorEnv(VectorEnv, ABC):
         self.time_limit = time_limit
 
         self.model = model
-        self.batch = Batch(model, num_envs, min(threads or usable_cores(), num_envs))
+        self.threads = min(threads or usable_cores(), num_envs)
+        self.batch = Batch(model, num_envs, self.threads)
         self.steps: Int[np.ndarray, "B"] = np.zeros(num_envs, np.int64)
         self._autoreset = autoreset_mode is AutoresetMode.SAME_STEP
         self._all: Int[np.ndarray, "B"] = np.arange(num_envs)
-        self._observation_size = int(single_observation_space.shape[0])
+        self.observation_size = int(single_observation_space.shape[0])
         self._reset_called = False
         self._warnings: Int[np.ndarray, "W"] = np.zeros(self.batch.warning.shape[1], np.int64)
-        self._warnings_seen = np.zeros(self.batch.warning.shape[:2], np.int64)
+        self._warning_counts: Int[np.ndarray, "B W"] = self.batch.warning[:, :, 1]
+        self._warnings_seen = np.zeros(self._warning_counts.shape, np.int64)
         self.published: BodySignals | None = None
-        self.judge: Judge | None = None
+        self.referee: Referee | None = None
         self._renderer: BodyRenderer | None = None
         self._picture: tuple[mujoco.MjModel, mujoco.MjData] | None = None
 
@@ -149,7 +153,7 @@ class BodyVectorEnv(VectorEnv, ABC):
         return MuJoCoSignals(self)
 
     def publish(self) -> BodySignals:
-        """The body's signals, to be watched and read between a decision and the autoreset: see `judge`."""
+        """The body's signals, to be watched and read between a decision and the autoreset: see `referee`."""
         if self.published is None:
             self.published = self._publish()
         return self.published
@@ -170,7 +174,7 @@ class BodyVectorEnv(VectorEnv, ABC):
         self._reset_bodies(self._all)
         if self.published is not None:
             self.published.forget(self._all)
-        self._warnings_seen[:] = self.batch.warning[:, :, 1]
+        self._warnings_seen[:] = self._warning_counts
         self._reset_called = True
         return self._observation(slice(None), self.num_envs), {}
 
@@ -193,8 +197,8 @@ class BodyVectorEnv(VectorEnv, ABC):
         reward, terminated, truncated = self._advance(actions)
         if self.published is not None:
             self.published.after(reward)
-        if self.judge is not None:
-            reward, terminated = self.judge(reward, terminated)
+        if self.referee is not None:
+            reward, terminated = self.referee(reward, terminated)
         self.steps += 1
         self._count_warnings()
         if self.time_limit:
@@ -204,7 +208,7 @@ class BodyVectorEnv(VectorEnv, ABC):
         info: dict[str, Any] = {}
 
         done = terminated | truncated
-        if self._autoreset and done.any():
+        if self._autoreset and np.count_nonzero(done):
             ids = np.flatnonzero(done)
             final = np.zeros_like(observation)
             final[ids] = observation[ids]
@@ -213,7 +217,7 @@ class BodyVectorEnv(VectorEnv, ABC):
             self._reset_bodies(ids)
             if self.published is not None:
                 self.published.forget(ids)
-            self._warnings_seen[:] = self.batch.warning[:, :, 1]
+            self._warnings_seen[:] = self._warning_counts
             observation[ids] = self._observation(ids, len(ids))
         return observation, reward, terminated, truncated, info
 
@@ -254,11 +258,15 @@ class BodyVectorEnv(VectorEnv, ABC):
 
     def _count_warnings(self) -> None:
         """Add MuJoCo's new warnings to the totals (its own counters restart with each simulation's reset)."""
-        counts = self.batch.warning[:, :, 1]
-        if not counts.any():
+        counts = self._warning_counts
+        if not np.count_nonzero(counts):
             return
         new = np.maximum(counts - self._warnings_seen, 0)
         self._warnings_seen[:] = counts
+        self._note_warnings(new)
+
+    def _note_warnings(self, new: Int[np.ndarray, "B W"]) -> None:
+        """Add these to the totals, and say so where the physics diverged."""
         self._warnings += new.sum(axis=0)
         diverged = np.flatnonzero(new[:, _DIVERGED].any(axis=1))
         if diverged.size:
@@ -275,7 +283,7 @@ class BodyVectorEnv(VectorEnv, ABC):
     # Plumbing.
 
     def _observation(self, rows: Rows, count: int) -> Float[np.ndarray, "n O"]:
-        out = np.empty((count, self._observation_size), self.single_observation_space.dtype)
+        out = np.empty((count, self.observation_size), self.single_observation_space.dtype)
         self._observe(rows, out)
         return out
 
@@ -290,7 +298,7 @@ class BodyVectorEnv(VectorEnv, ABC):
                 f"got {np.shape(actions)}."
             )
         finite = np.isfinite(actions)
-        if not finite.all():
+        if np.count_nonzero(finite) < finite.size:
             index = int(np.flatnonzero(~finite.all(axis=1))[0])
             raise EnvironmentFault(
                 index,

@@ -187,7 +187,7 @@ def _columns(at: Int[np.ndarray, "n"]) -> slice | Int[np.ndarray, "n"]:
     return slice(first, first + count) if (np.diff(at) == 1).all() else at
 
 
-Judge = Callable[
+Referee = Callable[
     [Float[np.ndarray, "B"], Bool[np.ndarray, "B"]],
     tuple[Float[np.ndarray, "B"], Bool[np.ndarray, "B"]],
 ]

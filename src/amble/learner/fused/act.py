@@ -81,6 +81,21 @@ def _draw(kind, output, noise, branches, log_std, numbers, choices):
                 numbers[i, d] = output[i, d] + np.exp(log_std[d]) * noise[i, d]
 
 
+@kernel
+def decide_rows(t, first, last, buffers, nets, theta, scale, room):
+    """Decision t of the environments `first` to `last`, written into the buffers; `room` is for their rows."""
+    observation = buffers.observation[t, first:last]
+    _normalise(buffers.raw[t, first:last], scale, observation)
+    forward(observation, theta, nets.actor, nets.activation, room.hidden, room.slope, room.output)
+    continuous = nets.log_std >= 0
+    log_std = theta[nets.log_std : nets.log_std + (buffers.log_prob.shape[2] if continuous else 0)]
+    numbers = buffers.numbers[t if continuous else 0, first:last]
+    choices = room.kept if continuous else buffers.choices[t, first:last]
+    _draw(nets.head, room.output, buffers.noise[t, first:last], nets.branches, log_std, numbers, choices)
+    log_prob = buffers.log_prob[t, first:last]
+    heads.log_probs(nets.head, room.output, numbers, choices, nets.branches, log_std, log_prob)
+
+
 def _compiled_act() -> Callable[..., Any]:
     sources = fingerprint(__file__)
 
@@ -98,16 +113,7 @@ def _compiled_act() -> Callable[..., Any]:
         """
         _ = sources
         buffers, nets, scale, room = Buffers(*buffers), Networks(*nets), Scale(*scale), Room(*room)
-        observation = buffers.observation[t]
-        _normalise(buffers.raw[t], scale, observation)
-        forward(observation, theta, nets.actor, nets.activation, room.hidden, room.slope, room.output)
-        continuous = nets.log_std >= 0
-        log_std = theta[nets.log_std : nets.log_std + (buffers.log_prob.shape[2] if continuous else 0)]
-        numbers = buffers.numbers[t if continuous else 0]
-        choices = room.kept if continuous else buffers.choices[t]
-        _draw(nets.head, room.output, buffers.noise[t], nets.branches, log_std, numbers, choices)
-        log_prob = buffers.log_prob[t]
-        heads.log_probs(nets.head, room.output, numbers, choices, nets.branches, log_std, log_prob)
+        decide_rows(t, 0, buffers.raw.shape[1], buffers, nets, theta, scale, room)
 
     return act
 

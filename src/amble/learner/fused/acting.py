@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -44,10 +45,22 @@ class FusedActing:
         )
         self._buffers = tuple(buffers)
         self._scale = tuple(self._moments(raw.shape[-1]))
-        rows, dimensions = data.log_prob.shape[1:]
-        nets = self.nets
+        self._room = self.room_for(data.log_prob.shape[1])
+
+    def act(self, t: int) -> None:
+        """Decision t: its normalised observation, its actions and their log-probabilities, into the rollout."""
+        act(t, *self.arguments, self._room)
+
+    @property
+    def arguments(self) -> tuple[Any, ...]:
+        """What `decide_rows` takes besides the rows and memory for them."""
+        return self._buffers, tuple(self.nets), self.flat.theta, self._scale
+
+    def room_for(self, rows: int) -> tuple[np.ndarray, ...]:
+        """Memory for one decision of so many environments: a `Room`."""
+        nets, dimensions = self.nets, self.policy.head.dimensions
         width = max(1, int(nets.actor[:-1, 1].sum()))
-        self._room = tuple(
+        return tuple(
             Room(
                 hidden=np.empty(rows * width, np.float32),
                 slope=np.empty(rows * width, np.float32),
@@ -55,10 +68,6 @@ class FusedActing:
                 kept=np.zeros((rows, dimensions), np.int64),
             )
         )
-
-    def act(self, t: int) -> None:
-        """Decision t: its normalised observation, its actions and their log-probabilities, into the rollout."""
-        act(t, self._buffers, tuple(self.nets), self.flat.theta, self._scale, self._room)
 
     def _moments(self, size: int) -> Scale:
         normaliser = self.policy.normaliser

@@ -4,17 +4,11 @@ import mujoco
 import numpy as np
 import pytest
 from mujoco.batch import Batch
+from numba import njit
 
 from amble.envs.backends.array import NoArrayForm
-from amble.envs.bodies.gym.contact import (
-    ContactForces,
-    Quaternions,
-    cross,
-    joint_spans,
-    turn_correction,
-    wide,
-    with_contact_forces,
-)
+from amble.envs.bodies.gym.contact import ContactForces, joints_of, with_contact_forces
+from amble.envs.bodies.gym.runge_kutta import correct_turn, turn
 
 # Every kind of joint: free, then a ball, a slide and a hinge; it falls on a floor.
 XML = """
@@ -81,11 +75,26 @@ def test_other_integrators_are_exact(tmp_path, integrator):
     assert worst == dict.fromkeys(worst, 0.0)
 
 
-def test_spans_of_the_joints(tmp_path):
-    # free: 3 + 4 positions for 3 + 3 velocities; ball: 4 for 3; slide and hinge side by side
-    adds, turns = joint_spans(mujoco.MjModel.from_xml_string(XML))
-    assert adds == [(slice(0, 3), slice(0, 3)), (slice(11, 13), slice(9, 11))]
-    assert turns == [(slice(3, 7), slice(3, 6)), (slice(7, 11), slice(6, 9))]
+def test_places_of_the_joints():
+    # free: 3 + 4 positions for 3 + 3 velocities; ball: 4 for 3; then a slide and a hinge
+    joints = joints_of(mujoco.MjModel.from_xml_string(XML))
+    assert joints.adds.tolist() == [[0, 0], [1, 1], [2, 2], [11, 9], [12, 10]]
+    assert joints.turns.tolist() == [[3, 3], [7, 6]]
+
+
+@njit
+def turned(q, u):
+    out = np.empty_like(q)
+    for i in range(len(q)):
+        turn(q[i], u[i, 0], u[i, 1], u[i, 2], out[i])
+    return out
+
+
+@njit
+def corrected(u, v):
+    out = v.copy()
+    correct_turn(u, out)
+    return out
 
 
 def test_turning_is_mujocos():
@@ -95,25 +104,19 @@ def test_turning_is_mujocos():
     rng = np.random.default_rng(0)
     q, u = rng.normal(size=(50, 4)), rng.normal(size=(50, 3)) * np.logspace(-9, 1, 50)[:, None]
     u[0] = 0.0
-    out = np.empty((4, 50))
-    Quaternions(q).turned(u.T, out)
+    out = turned(q, u)
     for i in range(50):
         mujoco.mj_integratePos(model, q[i], u[i], 1.0)
-    np.testing.assert_allclose(out.T, q, atol=1e-15)
+    np.testing.assert_allclose(out, q, atol=1e-15)
 
 
 def test_turn_correction():
     # u = θ e_x, v = e_y: u × v = θ e_z, u × (u × v) = −θ² e_y. At θ = π/2: ½θ cot ½θ = π/4.
-    u, v = np.array([[np.pi / 2], [0], [0]]), np.array([[0.0], [1], [0]])
-    np.testing.assert_allclose(turn_correction(u, v)[:, 0], [0, -(1 - np.pi / 4), np.pi / 4], atol=1e-15)
+    u, v = np.array([np.pi / 2, 0, 0]), np.array([0.0, 1, 0])
+    np.testing.assert_allclose(corrected(u, v) - v, [0, -(1 - np.pi / 4), np.pi / 4], atol=1e-15)
     # along the axis, and for no turn at all, nothing is to be corrected
-    np.testing.assert_allclose(turn_correction(u, 3 * u), 0.0, atol=1e-15)
-    np.testing.assert_array_equal(turn_correction(0 * u, v), 0.0)
-
-
-def test_cross_product():
-    a, b = np.random.default_rng(0).normal(size=(2, 3, 5))
-    np.testing.assert_allclose(cross(wide(a), wide(b)), np.cross(a, b, axis=0), rtol=1e-14)
+    np.testing.assert_allclose(corrected(u, 3 * u), 3 * u, atol=1e-15)
+    np.testing.assert_array_equal(corrected(0 * u, v), v)
 
 
 def test_absurd_accelerations_restart_the_simulation(tmp_path):

@@ -3,22 +3,24 @@
 from typing import ClassVar, Unpack
 
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Shaped
 
 from amble.envs.bodies.base import Rows
 from amble.envs.bodies.gym.base import (
-    Advanced,
     CameraConfig,
     Common,
-    GymVectorEnv,
+    Fields,
     Info,
+    Judged,
+    JudgedVectorEnv,
+    Part,
     Range,
     ground_places,
     squared,
 )
 
 
-class AntVectorEnv(GymVectorEnv):
+class AntVectorEnv(JudgedVectorEnv):
     """r = w_forward (x' − x)/dt + healthy_reward · healthy − w_ctrl ‖a‖² − w_contact ‖clip(f)‖².
 
     x is the main body's, f the external forces on all bodies (`cfrc_ext`), clipped to `contact_force_range`;
@@ -27,6 +29,7 @@ class AntVectorEnv(GymVectorEnv):
 
     camera_config: ClassVar[CameraConfig] = {"distance": 4.0}
     contact_forces = True
+    judged_by = ("qpos", "qvel", "xpos", "cfrc_ext")
 
     def __init__(
         self,
@@ -58,26 +61,23 @@ class AntVectorEnv(GymVectorEnv):
         self._include_contact = include_cfrc_ext_in_observation
         skip = 2 * int(exclude_current_positions_from_observation)
         super().__init__(num_envs, xml_file, frame_skip, skip=skip, **common)
-        self._main_body = self._derived("xpos")[:, self._body_id(main_body), :2]
-        self._clipped: Float[np.ndarray, "B f"] = np.zeros((num_envs, 6 * self.model.nbody))
+        at = 3 * self._body_id(main_body)
+        self._main_body = slice(at, at + 2)
 
-    def _observation_length(self) -> int:
-        return super()._observation_length() + 6 * (self.model.nbody - 1) * bool(self._include_contact)
-
-    def _advance(self, actions: Shaped[np.ndarray, "B A"]) -> Advanced:
-        before = self._main_body.copy()
-        self._simulate(actions)
-        self._clip_contacts(slice(None))
-        x_velocity, y_velocity = ((self._main_body - before) / self.dt).T
+    def judge(self, before: Fields, after: Fields, actions: Shaped[np.ndarray, "n A"]) -> Judged:
+        """See `JudgedVectorEnv.judge`."""
+        moved = after["xpos"][:, self._main_body] - before["xpos"][:, self._main_body]
+        x_velocity, y_velocity = (moved / self.dt).T
         forward = x_velocity * self._forward_reward_weight
         low, high = self._healthy_z_range
-        z = self.qpos[:, 2]
-        healthy = np.isfinite(self._state).all(axis=1) & (low <= z) & (z <= high)
+        z = after["qpos"][:, 2]
+        finite = np.isfinite(after["qpos"]).all(axis=1) & np.isfinite(after["qvel"]).all(axis=1)
+        healthy = finite & (low <= z) & (z <= high)
         bonus = healthy * self._healthy_reward
         effort = self._ctrl_cost_weight * squared(actions)
-        contact = self._contact_cost_weight * squared(self._clipped)
-        self._info = {
-            **self._places(slice(None)),
+        least, most = self._contact_force_range
+        contact = self._contact_cost_weight * squared(np.clip(after["cfrc_ext"], least, most))
+        info = {
             "x_velocity": x_velocity,
             "y_velocity": y_velocity,
             "reward_forward": forward,
@@ -85,27 +85,33 @@ class AntVectorEnv(GymVectorEnv):
             "reward_contact": -contact,
             "reward_survive": bonus,
         }
-        terminated = ~healthy if self._terminate_when_unhealthy else self._never()
-        return forward + bonus - (effort + contact), terminated, self._never()
+        terminated = ~healthy if self._terminate_when_unhealthy else np.zeros(len(actions), bool)
+        return forward + bonus - (effort + contact), terminated, info
 
-    def _clip_contacts(self, rows: Rows) -> None:
-        low, high = self._contact_force_range
-        self._clipped[rows] = np.clip(self._forces[rows], low, high)
+    def observed(self) -> list[Part]:
+        """See `JudgedVectorEnv.observed`."""
+        parts = super().observed()
+        if self._include_contact:
+            low, high = self._contact_force_range
+            parts.append(Part("cfrc_ext", 6, 6 * (self.model.nbody - 1), low, high))
+        return parts
+
+    def alive_between(self) -> tuple[Float[np.ndarray, "qv"], Float[np.ndarray, "qv"]] | None:
+        """See `JudgedVectorEnv.alive_between`."""
+        if not self._terminate_when_unhealthy:
+            return None
+        size = self.model.nq + self.model.nv
+        low, high = np.full(size, -np.inf), np.full(size, np.inf)
+        low[2], high[2] = np.nextafter(
+            self._healthy_z_range, (-np.inf, np.inf)
+        )  # here the bounds are healthy
+        return low, high
 
     def _first_states(self, n: int) -> tuple[Float[np.ndarray, "n q"], Float[np.ndarray, "n v"]]:
         """The default state, with U(−s, s) added to positions (quaternion too) and N(0, s²) to velocities."""
         scale, m = self._reset_noise_scale, self.model
         qpos = m.qpos0 + self._uniform(n, m.nq, scale)
         return qpos, scale * self.np_random.standard_normal((n, m.nv))
-
-    def _reset_bodies(self, ids: Int[np.ndarray, "n"]) -> None:
-        super()._reset_bodies(ids)
-        self._clip_contacts(ids)
-
-    def _observe(self, rows: Rows, out: Float[np.ndarray, "n O"]) -> None:
-        super()._observe(rows, out)
-        if self._include_contact:
-            out[:, super()._observation_length() :] = self._clipped[rows, 6:]
 
     def _places(self, rows: Rows) -> Info:
         return ground_places(self.qpos[rows])

@@ -16,8 +16,9 @@ import logging
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, TypedDict, Unpack
+from typing import Any, ClassVar, NamedTuple, TypedDict, Unpack
 
 import mujoco
 import numpy as np
@@ -28,15 +29,18 @@ from jaxtyping import Bool, Float, Int, Shaped
 
 from amble.envs.bodies.base import BodyVectorEnv, Rows
 from amble.envs.bodies.gym.contact import ContactForces, with_contact_forces
+from amble.envs.bodies.gym.driven import Simulations
 from amble.envs.bodies.published import BodySignals, MuJoCoSignals, Read
 from amble.envs.bodies.rendering import BodyRenderer
-from amble.errors import UsageError
+from amble.errors import AmbleError, UsageError
 from amble.rewards.signals import Signal
 
 log = logging.getLogger(__name__)
 
 Info = dict[str, Shaped[np.ndarray, "B ..."]]
 Advanced = tuple[Float[np.ndarray, "B"], Bool[np.ndarray, "B"], Bool[np.ndarray, "B"]]
+Fields = Mapping[str, Float[np.ndarray, "n size"]]
+Judged = tuple[Float[np.ndarray, "n"], Bool[np.ndarray, "n"], Info]
 CameraConfig = Mapping[str, Any]
 Range = tuple[float, float] | list[float]
 
@@ -58,6 +62,16 @@ class Common(TypedDict, total=False):
     autoreset_mode: AutoresetMode
 
 
+class Part(NamedTuple):
+    """Numbers of a field of `mjData` that are observed, clipped."""
+
+    field: str
+    first: int
+    size: int
+    low: float = -np.inf
+    high: float = np.inf
+
+
 class GymVectorEnv(BodyVectorEnv):
     """B simulations of a model file. A subclass sets its options, calls `__init__` and writes:
 
@@ -68,6 +82,8 @@ class GymVectorEnv(BodyVectorEnv):
     | `_first_states(n)` | draw positions (n, q) and velocities (n, v) of an episode's beginning |
     | `_observe(rows, out)` | the state without its first `skip` positions, by default |
     | `_places(rows)` | what `info` says of the state, at a reset too |
+
+    A `JudgedVectorEnv` leaves `_advance` and `_observe` alone and can be driven for a whole rollout.
 
     `info` has Gymnasium's keys as (B,) arrays, of the step just carried out: where an episode has ended they
     are of its last step, as `final_obs` is.
@@ -266,6 +282,139 @@ class TaskSignals(MuJoCoSignals):
             if value.ndim == 1:
                 about = f"what the task says of itself in info[{key!r}]"
                 yield Signal(f"info.{key}", "various", about), lambda key=key: self.env._info[key]
+
+
+class JudgedVectorEnv(GymVectorEnv):
+    """A task whose reward is a function of what is so before and after a decision, and of the action:
+
+    | hook | what it does |
+    |---|---|
+    | `judge(before, after, actions)` | reward, terminated, what `info` says; of n decisions, whosever they are |
+    | `observed()` | which numbers are seen, in order; the state without its first `skip` positions, by default |
+    | `alive_between()` | what ends an episode, as bounds (q + v,) of the state; None, the default, for nothing |
+
+    Attributes:
+        judged_by: the fields of `mjData` that the reward is made of.
+    """
+
+    judged_by: ClassVar[tuple[str, ...]] = ("qpos",)
+
+    def __init__(
+        self, num_envs: int, xml_file: str, frame_skip: int, *, skip: int = 0, **common: Unpack[Common]
+    ):
+        """As `GymVectorEnv`; what `observed` asks of the task has been set."""
+        super().__init__(num_envs, xml_file, frame_skip, skip=skip, **common)
+        self._away = False  # whether the simulations have been driven since the batch was last used
+        self._judged = {name: self._field(name) for name in self.judged_by}
+        self._seen = [
+            (part, self._field(part.field)[:, part.first : part.first + part.size])
+            for part in self.observed()
+        ]
+
+    @abstractmethod
+    def judge(self, before: Fields, after: Fields, actions: Shaped[np.ndarray, "n A"]) -> Judged:
+        """Reward, terminated and info of n decisions.
+
+        Args:
+            before: the fields `judged_by` when a decision was taken.
+            after: the same after it.
+            actions: as the environment was given them.
+        """
+
+    def observed(self) -> list[Part]:
+        """Which numbers are seen, in order."""
+        return [Part("qpos", self._skip, self.model.nq - self._skip), Part("qvel", 0, self.model.nv)]
+
+    def alive_between(self) -> tuple[Float[np.ndarray, "qv"], Float[np.ndarray, "qv"]] | None:
+        """The bounds, themselves excluded, between which a living body's state lies; NaN where there is none."""
+        return None
+
+    @cached_property
+    def simulations(self) -> Simulations | None:
+        """What drives these bodies through whole rollouts; None where the model has sensors like ours."""
+        if self.contacts is not None and self.contacts.own_sensors:
+            return None
+        return Simulations(self, load_model(self.model_file, contact_forces=False))
+
+    @contextmanager
+    def driven(self) -> Iterator[None]:
+        """Within, `simulations` go on from where the environment is; afterwards it is where they are."""
+        if not self._reset_called:
+            raise AmbleError(f"{type(self).__name__}: it was driven before reset; call reset once first.")
+        simulations = self.simulations
+        if simulations is None:
+            raise AmbleError(f"{type(self).__name__}: a model with sensors of its own is not driven.")
+        if not self._away:
+            simulations.enter()
+            self._away = True
+        yield
+        self._note_warnings(simulations.new_warnings())
+
+    def _come_back(self) -> None:
+        """Put the batch where the simulations are, if they were driven since it was last used."""
+        if self._away and self.simulations is not None:
+            self.simulations.leave()
+            if self._reads_derived:
+                self.batch.forward()
+        self._away = False
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Float[np.ndarray, "B O"], dict[str, Any]]:
+        """Begin a new episode in every environment."""
+        self._away = False
+        return super().reset(seed=seed, options=options)
+
+    def step(
+        self, actions: Shaped[np.ndarray, "B A"]
+    ) -> tuple[
+        Float[np.ndarray, "B O"],
+        Float[np.ndarray, "B"],
+        Bool[np.ndarray, "B"],
+        Bool[np.ndarray, "B"],
+        dict[str, Any],
+    ]:
+        """Carry out one decision of every environment."""
+        if self._away:
+            self._come_back()
+        return super().step(actions)
+
+    def render_one(self, index: int) -> np.ndarray:
+        """Draw environment `index` as an (H, W, 3) frame."""
+        self._come_back()
+        return super().render_one(index)
+
+    def draw_first_states(self, n: int) -> Float[np.ndarray, "n qv"]:
+        """The first states of `n` episodes, from this environment's generator."""
+        return np.concatenate(self._first_states(n), axis=1)
+
+    def _observation_length(self) -> int:
+        return sum(part.size for part in self.observed())
+
+    def _advance(self, actions: Shaped[np.ndarray, "B A"]) -> Advanced:
+        after = self._judged
+        before = {name: field.copy() for name, field in after.items()}
+        self._simulate(actions)
+        reward, terminated, info = self.judge(before, after, actions)
+        self._info = {**self._places(slice(None)), **info}
+        return reward, terminated, self._never()
+
+    def _observe(self, rows: Rows, out: Float[np.ndarray, "n O"]) -> None:
+        at = 0
+        for part, numbers in self._seen:
+            columns = out[:, at : at + part.size]
+            columns[:] = numbers[rows]
+            if part.low > -np.inf or part.high < np.inf:
+                np.clip(columns, part.low, part.high, out=columns)
+            at += part.size
+
+    def _field(self, name: str) -> Float[np.ndarray, "B size"]:
+        """A live field, one row a body."""
+        if name == "cfrc_ext":
+            return self._forces
+        if name in ("qpos", "qvel"):
+            return self.qpos if name == "qpos" else self.qvel
+        return self._derived(name).reshape(self.num_envs, -1)
 
 
 def model_path(xml_file: str, name: str) -> str:

@@ -11,18 +11,21 @@
 Everything but the state is as `mj_step` leaves it, of the last evaluation within the last substep.
 """
 
-from typing import ClassVar, TypedDict, Unpack
+from collections.abc import Mapping
+from typing import Any, ClassVar, TypedDict, Unpack
 
 import numpy as np
 from jaxtyping import Float, Shaped
 
 from amble.envs.bodies.base import Rows
 from amble.envs.bodies.gym.base import (
-    Advanced,
     CameraConfig,
     Common,
-    GymVectorEnv,
+    Fields,
     Info,
+    Judged,
+    JudgedVectorEnv,
+    Part,
     Range,
     ground_places,
     squared,
@@ -40,7 +43,7 @@ class _Included(TypedDict):
     cfrc_ext: bool
 
 
-class _Humanoid(GymVectorEnv):
+class _Humanoid(JudgedVectorEnv):
     """The observation and the first states of both tasks."""
 
     camera_config: ClassVar[CameraConfig] = {
@@ -50,6 +53,7 @@ class _Humanoid(GymVectorEnv):
         "elevation": -20.0,
     }
     contact_forces = True
+    judged_by = ("qpos", "cfrc_ext")
     _reset_noise_scale: float
 
     def __init__(
@@ -64,43 +68,31 @@ class _Humanoid(GymVectorEnv):
     ):
         self._included = included
         super().__init__(num_envs, xml_file, frame_skip, skip=2 * int(exclude), **common)
-        flat: dict[str, Float[np.ndarray, "B f"]] = {
-            name: self._derived(name).reshape(num_envs, -1)[:, width:]
-            for name, width in (("cinert", 10), ("cvel", 6), ("qfrc_actuator", _ROOT))
-            if included[name]
-        }
-        if included["cfrc_ext"]:
-            flat["cfrc_ext"] = self._forces[:, 6:]
-        self._parts = list(flat.values())
         self._tendons = self._derived("ten_length"), self._derived("ten_velocity")
 
-    def _observation_length(self) -> int:
-        m, included = self.model, self._included
-        bodies = m.nbody - 1
-        lengths = {
-            "cinert": 10 * bodies,
-            "cvel": 6 * bodies,
-            "qfrc_actuator": m.nv - _ROOT,
-            "cfrc_ext": 6 * bodies,
-        }
-        return super()._observation_length() + sum(n for name, n in lengths.items() if included[name])
+    def observed(self) -> list[Part]:
+        """See `JudgedVectorEnv.observed`."""
+        m, bodies = self.model, self.model.nbody - 1
+        parts = [
+            Part("cinert", 10, 10 * bodies),
+            Part("cvel", 6, 6 * bodies),
+            Part("qfrc_actuator", _ROOT, m.nv - _ROOT),
+            Part("cfrc_ext", 6, 6 * bodies),
+        ]
+        included: Mapping[str, Any] = self._included
+        return [*super().observed(), *(part for part in parts if included[part.field])]
 
     def _first_states(self, n: int) -> tuple[Float[np.ndarray, "n q"], Float[np.ndarray, "n v"]]:
         """The default state, with U(−s, s) added to everything."""
         scale, m = self._reset_noise_scale, self.model
         return m.qpos0 + self._uniform(n, m.nq, scale), self._uniform(n, m.nv, scale)
 
-    def _observe(self, rows: Rows, out: Float[np.ndarray, "n O"]) -> None:
-        super()._observe(rows, out)
-        at = super()._observation_length()
-        for part in self._parts:
-            out[:, at : at + part.shape[1]] = part[rows]
-            at += part.shape[1]
-
-    def _contact_cost(self, weight: float, limits: Range) -> Float[np.ndarray, "B"]:
+    def _contact_cost(
+        self, forces: Float[np.ndarray, "n f"], weight: float, limits: Range
+    ) -> Float[np.ndarray, "n"]:
         """clip(w ‖f‖²), f the external forces on all bodies."""
         low, high = limits
-        return np.clip(weight * squared(self._forces), low, high)
+        return np.clip(weight * squared(forces), low, high)
 
     def _places(self, rows: Rows) -> Info:
         length, velocity = self._tendons
@@ -116,6 +108,8 @@ class HumanoidVectorEnv(_Humanoid):
 
     X is the centre of mass of all bodies. Healthy: the height strictly within its range.
     """
+
+    judged_by = ("qpos", "cfrc_ext", "xipos")
 
     def __init__(
         self,
@@ -154,26 +148,24 @@ class HumanoidVectorEnv(_Humanoid):
         }
         exclude = exclude_current_positions_from_observation
         super().__init__(num_envs, xml_file, frame_skip, exclude=exclude, included=included, **common)
-        self._centres = self._derived("xipos")
         self._mass = self.model.body_mass.copy()
         self._total_mass = self._mass.sum()
 
-    def _mass_centre(self) -> Float[np.ndarray, "B 2"]:
-        return (self._mass @ self._centres)[:, :2] / self._total_mass
+    def _mass_centre(self, state: Fields) -> Float[np.ndarray, "n 2"]:
+        centres = state["xipos"].reshape(-1, self.model.nbody, 3)
+        return (self._mass @ centres)[:, :2] / self._total_mass
 
-    def _advance(self, actions: Shaped[np.ndarray, "B A"]) -> Advanced:
-        before = self._mass_centre()
-        self._simulate(actions)
-        x_velocity, y_velocity = ((self._mass_centre() - before) / self.dt).T
+    def judge(self, before: Fields, after: Fields, actions: Shaped[np.ndarray, "n A"]) -> Judged:
+        """See `JudgedVectorEnv.judge`."""
+        x_velocity, y_velocity = ((self._mass_centre(after) - self._mass_centre(before)) / self.dt).T
         forward = self._forward_reward_weight * x_velocity
         low, high = self._healthy_z_range
-        z = self.qpos[:, 2]
+        z = after["qpos"][:, 2]
         healthy = (low < z) & (z < high)
         bonus = healthy * self._healthy_reward
-        effort = self._ctrl_cost_weight * squared(self._ctrl)
-        contact = self._contact_cost(self._contact_cost_weight, self._contact_cost_range)
-        self._info = {
-            **self._places(slice(None)),
+        effort = self._ctrl_cost_weight * squared(actions.astype(float))
+        contact = self._contact_cost(after["cfrc_ext"], self._contact_cost_weight, self._contact_cost_range)
+        info = {
             "x_velocity": x_velocity,
             "y_velocity": y_velocity,
             "reward_survive": bonus,
@@ -181,8 +173,16 @@ class HumanoidVectorEnv(_Humanoid):
             "reward_ctrl": -effort,
             "reward_contact": -contact,
         }
-        terminated = ~healthy if self._terminate_when_unhealthy else self._never()
-        return forward + bonus - (effort + contact), terminated, self._never()
+        terminated = ~healthy if self._terminate_when_unhealthy else np.zeros(len(actions), bool)
+        return forward + bonus - (effort + contact), terminated, info
+
+    def alive_between(self) -> tuple[Float[np.ndarray, "qv"], Float[np.ndarray, "qv"]] | None:
+        """See `JudgedVectorEnv.alive_between`."""
+        if not self._terminate_when_unhealthy:
+            return None
+        bounds = np.full((2, self.model.nq + self.model.nv), np.nan)
+        bounds[:, 2] = self._healthy_z_range
+        return bounds[0], bounds[1]
 
 
 class HumanoidStandupVectorEnv(_Humanoid):
@@ -227,18 +227,13 @@ class HumanoidStandupVectorEnv(_Humanoid):
         exclude = exclude_current_positions_from_observation
         super().__init__(num_envs, xml_file, frame_skip, exclude=exclude, included=included, **common)
 
-    def _advance(self, actions: Shaped[np.ndarray, "B A"]) -> Advanced:
-        self._simulate(actions)
-        up = self.qpos[:, 2] / self.model.opt.timestep
-        effort = self._ctrl_cost_weight * squared(self._ctrl)
-        impact = self._contact_cost(self._impact_cost_weight, self._impact_cost_range)
-        self._info = {
-            **self._places(slice(None)),
-            "reward_linup": up,
-            "reward_quadctrl": -effort,
-            "reward_impact": -impact,
-        }
-        return up - effort - impact + 1, self._never(), self._never()
+    def judge(self, before: Fields, after: Fields, actions: Shaped[np.ndarray, "n A"]) -> Judged:
+        """See `JudgedVectorEnv.judge`."""
+        up = after["qpos"][:, 2] / self.model.opt.timestep
+        effort = self._ctrl_cost_weight * squared(actions.astype(float))
+        impact = self._contact_cost(after["cfrc_ext"], self._impact_cost_weight, self._impact_cost_range)
+        info = {"reward_linup": up, "reward_quadctrl": -effort, "reward_impact": -impact}
+        return up - effort - impact + 1, np.zeros(len(actions), bool), info
 
     def _places(self, rows: Rows) -> Info:
         places = super()._places(rows)

@@ -10,18 +10,20 @@ from jaxtyping import Bool, Float, Shaped
 
 from amble.envs.bodies.base import Rows
 from amble.envs.bodies.gym.base import (
-    Advanced,
     CameraConfig,
     Common,
-    GymVectorEnv,
+    Fields,
     Info,
+    Judged,
+    JudgedVectorEnv,
+    Part,
     Range,
     ground_places,
     squared,
 )
 
 
-class Runner(GymVectorEnv):
+class Runner(JudgedVectorEnv):
     """The reward of running: forward speed less effort, and a bonus while healthy.
 
     r = w_forward (x' − x)/dt + bonus · healthy − w_ctrl ‖a‖²
@@ -70,19 +72,13 @@ class HalfCheetahVectorEnv(Runner):
         skip = int(exclude_current_positions_from_observation)
         super().__init__(num_envs, xml_file, frame_skip, skip=skip, **common)
 
-    def _advance(self, actions: Shaped[np.ndarray, "B A"]) -> Advanced:
-        before = self.qpos[:, 0].copy()
-        self._simulate(actions)
-        x_velocity = (self.qpos[:, 0] - before) / self.dt
+    def judge(self, before: Fields, after: Fields, actions: Shaped[np.ndarray, "n A"]) -> Judged:
+        """See `JudgedVectorEnv.judge`."""
+        x_velocity = (after["qpos"][:, 0] - before["qpos"][:, 0]) / self.dt
         forward = self._forward_reward_weight * x_velocity
         effort = self._ctrl_cost_weight * squared(actions)
-        self._info = {
-            **self._places(slice(None)),
-            "x_velocity": x_velocity,
-            "reward_forward": forward,
-            "reward_ctrl": -effort,
-        }
-        return forward - effort, self._never(), self._never()
+        info = {"x_velocity": x_velocity, "reward_forward": forward, "reward_ctrl": -effort}
+        return forward - effort, np.zeros(len(actions), bool), info
 
 
 class _Upright(Runner):
@@ -99,36 +95,42 @@ class _Upright(Runner):
     _healthy_z_range: Range
     _healthy_angle_range: Range
 
-    def _healthy(self) -> Bool[np.ndarray, "B"]:
+    def _healthy(self, state: Fields) -> Bool[np.ndarray, "n"]:
         low, high = self._healthy_z_range
-        z = self.qpos[:, 1]
+        z = state["qpos"][:, 1]
         healthy = (low < z) & (z < high)
         low, high = self._healthy_angle_range
-        angle = self.qpos[:, 2]
+        angle = state["qpos"][:, 2]
         return healthy & (low < angle) & (angle < high)
 
-    def _advance(self, actions: Shaped[np.ndarray, "B A"]) -> Advanced:
-        before = self.qpos[:, 0].copy()
-        self._simulate(actions)
-        x_velocity = (self.qpos[:, 0] - before) / self.dt
+    def alive_between(self) -> tuple[Float[np.ndarray, "qv"], Float[np.ndarray, "qv"]] | None:
+        """See `JudgedVectorEnv.alive_between`."""
+        if not self._terminate_when_unhealthy:
+            return None
+        bounds = np.full((2, self.model.nq + self.model.nv), np.nan)
+        bounds[:, 1], bounds[:, 2] = self._healthy_z_range, self._healthy_angle_range
+        return bounds[0], bounds[1]
+
+    def judge(self, before: Fields, after: Fields, actions: Shaped[np.ndarray, "n A"]) -> Judged:
+        """See `JudgedVectorEnv.judge`."""
+        x_velocity = (after["qpos"][:, 0] - before["qpos"][:, 0]) / self.dt
         forward = self._forward_reward_weight * x_velocity
-        healthy = self._healthy()
+        healthy = self._healthy(after)
         bonus = healthy * self._healthy_reward
         effort = self._ctrl_cost_weight * squared(actions)
-        self._info = {
-            **self._places(slice(None)),
+        info = {
             "x_velocity": x_velocity,
             "reward_forward": forward,
             "reward_ctrl": -effort,
             "reward_survive": bonus,
         }
-        terminated = ~healthy if self._terminate_when_unhealthy else self._never()
-        return forward + bonus - effort, terminated, self._never()
+        terminated = ~healthy if self._terminate_when_unhealthy else np.zeros(len(actions), bool)
+        return forward + bonus - effort, terminated, info
 
-    def _observe(self, rows: Rows, out: Float[np.ndarray, "n O"]) -> None:
-        super()._observe(rows, out)
-        velocities = out[:, self.model.nq - self._skip :]
-        np.clip(velocities, -10, 10, out=velocities)
+    def observed(self) -> list[Part]:
+        """See `JudgedVectorEnv.observed`."""
+        positions, velocities = super().observed()
+        return [positions, velocities._replace(low=-10.0, high=10.0)]
 
     def _places(self, rows: Rows) -> Info:
         above = self.qpos[rows, 1] - self.model.qpos0[1]
@@ -172,10 +174,22 @@ class HopperVectorEnv(_Upright):
         skip = int(exclude_current_positions_from_observation)
         super().__init__(num_envs, xml_file, frame_skip, skip=skip, **common)
 
-    def _healthy(self) -> Bool[np.ndarray, "B"]:
+    judged_by = ("qpos", "qvel")
+
+    def _healthy(self, state: Fields) -> Bool[np.ndarray, "n"]:
         low, high = self._healthy_state_range
-        state = self._state[:, 2:]
-        return super()._healthy() & ((low < state) & (state < high)).all(axis=1)
+        others = np.concatenate([state["qpos"][:, 2:], state["qvel"]], axis=1)
+        return super()._healthy(state) & ((low < others) & (others < high)).all(axis=1)
+
+    def alive_between(self) -> tuple[Float[np.ndarray, "qv"], Float[np.ndarray, "qv"]] | None:
+        """See `JudgedVectorEnv.alive_between`."""
+        bounds = super().alive_between()
+        if bounds is None:
+            return None
+        low, high = bounds
+        low[2:] = np.fmax(low[2:], self._healthy_state_range[0])
+        high[2:] = np.fmin(high[2:], self._healthy_state_range[1])
+        return low, high
 
 
 class Walker2dVectorEnv(_Upright):
@@ -232,20 +246,18 @@ class SwimmerVectorEnv(Runner):
         skip = 2 * int(exclude_current_positions_from_observation)
         super().__init__(num_envs, xml_file, frame_skip, skip=skip, **common)
 
-    def _advance(self, actions: Shaped[np.ndarray, "B A"]) -> Advanced:
-        before = self.qpos[:, :2].copy()
-        self._simulate(actions)
-        x_velocity, y_velocity = ((self.qpos[:, :2] - before) / self.dt).T
+    def judge(self, before: Fields, after: Fields, actions: Shaped[np.ndarray, "n A"]) -> Judged:
+        """See `JudgedVectorEnv.judge`."""
+        x_velocity, y_velocity = ((after["qpos"][:, :2] - before["qpos"][:, :2]) / self.dt).T
         forward = self._forward_reward_weight * x_velocity
         effort = self._ctrl_cost_weight * squared(actions)
-        self._info = {
-            **self._places(slice(None)),
+        info = {
             "x_velocity": x_velocity,
             "y_velocity": y_velocity,
             "reward_forward": forward,
             "reward_ctrl": -effort,
         }
-        return forward - effort, self._never(), self._never()
+        return forward - effort, np.zeros(len(actions), bool), info
 
     def _places(self, rows: Rows) -> Info:
         return ground_places(self.qpos[rows])
