@@ -101,7 +101,7 @@ def _off_screen(env_id: str) -> Iterator[None]:
 
 
 def _by_its_own_reward(env: gymnasium.Env[Any, Any], policy: PortablePolicy) -> RewardedVectorEnv | None:
-    """Let a body of ours pay, and end episodes, as the policy learned it; None where it learned the task's own reward."""
+    """Let a body of ours pay, and end episodes, as the policy learned it; None where it learned the task's own."""
     settings, vector = rewards_of(policy.spec), getattr(env.unwrapped, "vector", None)
     if settings is None or not isinstance(vector, VectorEnv):
         return None

@@ -65,7 +65,9 @@ class BodySignals(SignalSource):
     def before(self, actions: Float[np.ndarray, "B A"]) -> None:
         """A decision is about to be carried out."""
         if "action_change" in self._watched:
-            self._before[:] = np.where(self._begins[:, None], actions, self._actions)
+            self._before[:] = self._actions
+            begins = np.flatnonzero(self._begins)
+            self._before[begins] = actions[begins]
         if "action" in self._watched or "action_change" in self._watched:
             self._actions[:] = actions
         self._begins[:] = False
