@@ -7,10 +7,12 @@ PEERS := .venv-peers
 PEERS_READY := $(PEERS)/.ready
 BENCH_PEERS := .venv-bench-peers
 BENCH_PEERS_READY := $(BENCH_PEERS)/.ready
+MLAGENTS := .venv-mlagents
+MLAGENTS_READY := $(MLAGENTS)/.ready
 DEMO := results/walker-demo
 
-.PHONY: walker test test-peers lint reproduce clean
-.PHONY: bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium bench-a3c bench-learner bench-limit bench-scaling bench-peers
+.PHONY: walker test test-peers test-unity-peers fuzz proto lint reproduce clean
+.PHONY: bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium bench-a3c bench-learner bench-limit bench-scaling bench-peers bench-unity
 
 walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a film and the learning curve
 	$(BIN)/amble train walker-demo --force
@@ -26,6 +28,16 @@ test: $(READY)  ## the test suite
 
 test-peers: $(PEERS_READY)  ## GAE, TRPO and PPO against Stable-Baselines3's, in a virtual environment that has it
 	$(PEERS)/bin/python -m pytest tests/peers
+
+test-unity-peers: $(READY) $(MLAGENTS_READY)  ## ML-Agents' own Python package trains against `amble serve`'s environments
+	AMBLE_PYTHON=$(BIN)/python PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python \
+		$(MLAGENTS)/bin/python -m pytest -c /dev/null --rootdir . -q -p no:cacheprovider tests/unity_peers
+
+fuzz: $(READY)  ## 10,000 spoilt messages to both ends of Unity's wire
+	AMBLE_FUZZ_CASES=10000 $(BIN)/python -m pytest tests/unity/test_fuzz.py
+
+proto: $(READY)  ## compile the messages of Unity's wire anew
+	cd src && ../$(BIN)/python -m grpc_tools.protoc -I. --python_out=. --pyi_out=. amble/unity/protocol/*.proto
 
 lint: $(READY)  ## ruff and pyright
 	$(BIN)/ruff check .
@@ -62,6 +74,9 @@ bench-scaling: $(READY)  ## steps a second per number of environments and per wi
 bench-spinup: $(READY)  ## Spinning Up's PPO on HalfCheetah: five seeds of a million steps
 	$(BIN)/python benchmarks/spinup_halfcheetah.py
 
+bench-unity: $(READY) $(MLAGENTS_READY)  ## decisions a second over Unity's wire, beside ML-Agents' own Python package: 4 minutes
+	$(BIN)/python benchmarks/unity_speed.py
+
 TASK ?= HalfCheetah-v5
 TRAINER ?= ppo
 reproduce: $(READY)  ## a cell of the README's table of returns: make reproduce TASK=Hopper-v5 TRAINER=trpo
@@ -71,7 +86,7 @@ bench-peers: $(BENCH_PEERS_READY)  ## whole training loops beside Stable-Baselin
 	PYTHONPATH=benchmarks $(BENCH_PEERS)/bin/python -m peers $(PEERS_ARGS)
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(BENCH_PEERS) .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) $(BENCH_PEERS) $(MLAGENTS) .pytest_cache .ruff_cache
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -86,4 +101,14 @@ $(PEERS_READY): pyproject.toml constraints.txt
 $(BENCH_PEERS_READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(BENCH_PEERS)
 	$(BENCH_PEERS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench-peers,compare]'
+	touch $@
+
+# ML-Agents 0.28 asks for torch < 1.9 and numpy < 2, which Python 3.11 does not have, so it is installed without its
+# needs and they are chosen here: protobuf 3.20 (the last whose messages' code it can load, in pure Python on 3.11);
+# numpy 2 (1.24 to 1.26 lack the np.bool that it uses, 2 has one again); any gRPC.
+$(MLAGENTS_READY):
+	$(PYTHON) -m venv $(MLAGENTS)
+	$(MLAGENTS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps mlagents_envs==0.28.0
+	$(MLAGENTS)/bin/python -m pip install --quiet --disable-pip-version-check -c benchmarks/constraints-mlagents.txt \
+		protobuf numpy grpcio Pillow pyyaml cloudpickle pytest
 	touch $@

@@ -28,6 +28,7 @@ from amble.nets.observations import ObservationLayout
 OBSERVATION = spaces.Box(-np.inf, np.inf, (3,))
 BOX2, BOX1, DISCRETE = spaces.Box(-1, 1, (2,)), spaces.Box(-1, 1, (1,)), spaces.Discrete(4)
 MULTI, BINARY = spaces.MultiDiscrete([3, 2]), spaces.MultiBinary(3)
+HYBRID = spaces.Tuple([BOX2, MULTI])
 MASKED = spaces.Dict({"seen": OBSERVATION, "action_mask": spaces.MultiBinary(4)})
 """For DISCRETE; a policy for it takes rows of 3 + 4 numbers."""
 
@@ -38,8 +39,10 @@ POLICIES: dict[str, dict[str, Any]] = {
     "categorical": {"action_space": DISCRETE},
     "multi-discrete": {"action_space": MULTI},
     "bernoulli": {"action_space": BINARY},
+    "hybrid": {"action_space": HYBRID},
     "masked": {"action_space": DISCRETE, "observation_space": MASKED},
     "memory": {"memory_size": 8},
+    "layer norm": {"layer_norm": True},
 }
 """One policy of every kind: what `a_policy` and the algorithms below take for it."""
 
@@ -57,11 +60,12 @@ def a_policy(
     memory_size: int = 0,
     seed: int = 0,
     hidden: tuple[int, ...] = (16, 16),
+    layer_norm: bool = False,
 ) -> Policy:
     return Policy(
         observation_space,
         action_space,
-        shape=NetShape(list(hidden), memory_size=memory_size),
+        shape=NetShape(list(hidden), memory_size=memory_size, layer_norm=layer_norm),
         normalise=normalise,
         initial_std=1.0,
         action_clip=3.0,
@@ -76,10 +80,11 @@ def a_critic(
     activation: Any = "tanh",
     memory_size: int = 0,
     observation_space: spaces.Space[Any] = OBSERVATION,
+    layer_norm: bool = False,
 ) -> Critic:
     return Critic(
         ObservationLayout(observation_space),
-        shape=NetShape([16, 16], activation, memory_size=memory_size),
+        shape=NetShape([16, 16], activation, memory_size=memory_size, layer_norm=layer_norm),
         standardise=standardise,
         rng=rng(),
     )
@@ -141,7 +146,9 @@ def _parts(
         given.pop("reward_strength", 1.0),
         given.pop("time_horizon", 1000),
     )
-    shape = {key: given.pop(key) for key in ("observation_space", "memory_size") if key in given}
+    shape = {
+        key: given.pop(key) for key in ("observation_space", "memory_size", "layer_norm") if key in given
+    }
     policy_only = {key: given.pop(key) for key in ("hidden", "seed", "normalise") if key in given}
     settings = model.model_validate(given)
     policy = a_policy(action_space, distribution=settings.distribution, **shape, **policy_only)

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
-from torch import Tensor
+from torch import Tensor, nn
 
 from amble.algorithms.algorithm import Problem
 from amble.algorithms.ppo import PPO
@@ -25,6 +25,11 @@ FORMS: dict[str, dict[str, Any]] = {
     "penalty": {"objective": "kl_penalty", "kl_coefficient": 0.7},
 }
 """The objectives with the ratios that they allow."""
+
+
+def widths(hidden: list[int], layer_norm: bool) -> list[int]:
+    """Those of hidden layers that can learn: layer norm leaves nothing of one unit, and of two a sign."""
+    return [max(width, 3) for width in hidden] if layer_norm else hidden
 
 
 def action_space(head: str, dimensions: int) -> spaces.Space[Any]:
@@ -48,6 +53,7 @@ def a_learner(
     seed: int = 0,
     normalise: bool = False,
     space: spaces.Space[Any] | None = None,
+    layer_norm: bool = False,
     **settings: Any,
 ) -> PPO:
     """A PPO with torch's epochs; `space` is of the actions, where not the one that `head` is for."""
@@ -61,7 +67,7 @@ def a_learner(
             **settings,
         }
     )
-    shape = NetShape([16, 16] if hidden is None else hidden, activation)
+    shape = NetShape([16, 16] if hidden is None else hidden, activation, layer_norm=layer_norm)
     policy = Policy(
         spaces.Box(-np.inf, np.inf, (observations,)),
         space or action_space(head, dimensions),
@@ -73,9 +79,13 @@ def a_learner(
         rng=rng(seed),
     )
     critic = Critic(policy.layout, shape=shape, standardise=True, rng=rng(seed + 1))
-    with torch.no_grad():  # an actor whose outputs are not all near 0
+    with torch.no_grad():  # an actor whose outputs are not all near 0, gains that are not all 1
         policy.actor[-1].weight.mul_(100)
         policy.actor[-1].bias.uniform_(-0.5, 0.5, generator=rng(seed + 2))
+        for layer in (*policy.actor, *critic.net.children()):
+            if isinstance(layer, nn.LayerNorm):
+                layer.weight.uniform_(0.5, 1.5, generator=rng(seed + 3))
+                layer.bias.uniform_(-0.5, 0.5, generator=rng(seed + 4))
     return PPO(policy, critic, hyper, Problem(0.9, 1000), rng(7))
 
 

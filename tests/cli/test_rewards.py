@@ -19,8 +19,8 @@ def test_signals_and_terms_as_json(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--set", "rewards.terms.knee_lifd.weight=1"], "there is no term `knee_lifd`. The nearest valid name is `knee_lift`"),
-        (["--set", "rewards.terms.upright.signals={upright: uprite}"], "no signal `uprite` here. The nearest valid name is `upright`"),
+        (["--set", "rewards.terms.knee_lifd.weight=1"], "`knee_lifd`. The nearest valid name is `knee_lift`"),
+        (["--set", "rewards.terms.upright.signals={upright: uprite}"], "signal `uprite` here. The nearest"),
         (["--set", "rewards.terms.upright.weight=lots"], "must be a number, but is the text 'lots'"),
         (["--set", "rewards.terms.upright.schedule=[[0, 0], [1e9, 1]]"], "and the run ends at"),
         (["--set", "rewards.combine=product", "--set", "rewards.terms.air_time.weight=1"], "air_time` may be negative"),

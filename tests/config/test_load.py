@@ -347,6 +347,10 @@ def test_what_is_written_out_reads_back_equal(tmp_path: Path, text: str) -> None
             "shared_critic` cannot be true: that is not supported",
         ),
         (
+            walker("network_settings: {layer_norm: true, hidden_units: 2}"),
+            r"line 3: `\S+\.layer_norm` contradicts hidden_units 2: normalised, one unit is always 0",
+        ),
+        (
             walker("network_settings: {memory: {memory_size: 7}}"),
             "memory_size` is not right: Input should be a multiple of 2",
         ),
@@ -391,7 +395,17 @@ def test_what_is_written_out_reads_back_equal(tmp_path: Path, text: str) -> None
             LECTURE + "environment_parameters: {mass: {sampler_type: uniform}}",
             "mass` is a sampler, which is not supp",
         ),
-        (LECTURE + "env_settings: {env_path: ./Walker}", "env_settings.env_path` is not supported"),
+        (
+            LECTURE + "env_settings: {env_path: ./Walker, env_id: CartPole-v1}",
+            "env_path` names a Unity build, and env_settings.env_id another environment, CartPole-v1",
+        ),
+        (LECTURE + "env_settings: {env_path: ''}", "env_path` must not be empty"),
+        (LECTURE + "env_settings: {env_args: --fast}", "env_args` must be a list"),
+        (LECTURE + "env_settings: {base_port: 65536}", "base_port` must be less than 65536"),
+        (
+            "behaviors: {Hopper: {trainer_type: a3c}}",
+            "trainer_type` is a3c, whose workers make their own environments: not supported for Unity scenes",
+        ),
         (
             LECTURE + "env_settings: {env_kwargs: {a: {b: 1}}}",
             "must be a number, a text, true, false, null or a list",
@@ -419,10 +433,6 @@ def test_what_is_written_out_reads_back_equal(tmp_path: Path, text: str) -> None
         ("trainer: {}", r"names no behaviour.*\(`trainer` is no key of a run file\.\)"),
         ("behaviors: [1]", "`behaviors` must be a block of keys, but is a list"),
         ("behaviors: {Walker: 3}", "`behaviors.Walker` must be a block of keys, but is the number 3"),
-        (
-            "behaviors:\n  Hopper: {}",
-            r"line 2: behaviour `Hopper` does not say .*`env_settings\.env_id`.*`--env`",
-        ),
         (
             "default_settings:\n  hyperparameters:\n    lambda: 5\nbehaviors: {Walker: }",
             r"line 3: `default_settings\.hyperparameters\.lambda` must be at most 1",

@@ -57,9 +57,22 @@ def test_a_config_without_exactly_one_behaviour_has_no_behavior() -> None:
         _ = two.behavior
 
 
-def test_a_behaviour_we_do_not_know_needs_an_environment() -> None:
-    with pytest.raises(UsageError, match="behaviour `A` does not say which environment"):
-        _ = RunConfig.model_validate({"behaviors": {"A": {}}}).env_id
+@pytest.mark.parametrize(
+    ("behavior", "settings", "env_id"),
+    [
+        ("Walker", {}, "amble/Walker-v0"),
+        ("Crawler", {}, "amble/Unity-v0"),
+        ("Walker", {"env_path": "Builds/Walker"}, "amble/Unity-v0"),
+        ("Walker", {"env_path": "Builds/Walker", "env_id": "amble/Unity-v0"}, "amble/Unity-v0"),
+        ("Crawler", {"env_id": "CartPole-v1"}, "CartPole-v1"),
+    ],
+)
+def test_a_behaviour_that_is_not_ours_and_a_build_are_unitys(
+    behavior: str, settings: dict[str, Any], env_id: str
+) -> None:
+    config = RunConfig.model_validate({"behaviors": {behavior: {}}, "env_settings": settings})
+    assert config.env_id == env_id
+    assert RunConfig.model_validate(config.model_dump()) == config
 
 
 def test_the_input_is_not_mutated() -> None:

@@ -47,8 +47,10 @@ def decisions(
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("normalise", [False, True])
-def test_the_same_decisions(head: str, activation: str, normalise: bool) -> None:
-    ppo = a_learner(head, activation=activation, hidden=[16, 7], normalise=normalise, dimensions=3)
+@pytest.mark.parametrize("layer_norm", [False, True], ids=["plain", "layer norm"])
+def test_the_same_decisions(head: str, activation: str, normalise: bool, layer_norm: bool) -> None:
+    more = {"normalise": normalise, "layer_norm": layer_norm}
+    ppo = a_learner(head, activation=activation, hidden=[16, 7], dimensions=3, **more)
     raw = 4 * torch.randn(T, B, 3, generator=rng(50)) + 2
     if ppo.policy.normaliser is not None:
         ppo.policy.normaliser.update(raw[:2] / 4)
@@ -59,8 +61,9 @@ def test_the_same_decisions(head: str, activation: str, normalise: bool) -> None
         torch.testing.assert_close(a, b, rtol=1e-5, atol=2e-6)
 
 
+@pytest.mark.parametrize("layer_norm", [False, True], ids=["plain", "layer norm"])
 @pytest.mark.parametrize("env_id", ["CartPole-v1", "Pendulum-v1"])
-def test_a_collected_rollout(env_id: str) -> None:
+def test_a_collected_rollout(env_id: str, layer_norm: bool) -> None:
     """Collected by either, from the same seeds; then the policy learns and acts by its new parameters."""
     rollouts = []
     for learner in ("torch", "fused"):
@@ -71,6 +74,7 @@ def test_a_collected_rollout(env_id: str) -> None:
                 "gaussian" if env_id == "Pendulum-v1" else "categorical",
                 observations=int(np.prod(size or ())),
                 dimensions=1,
+                layer_norm=layer_norm,
             )
             assert ppo.policy.actions.choices in (None, getattr(space, "n", None))
             acting = choose(ppo, learner, torch.device("cpu")).acting  # pyright: ignore

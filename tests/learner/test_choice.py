@@ -22,8 +22,10 @@ from amble.learner.choice import Choice, choose, not_served
 from amble.learner.fused.acting import FusedActing
 from amble.learner.fused.epochs import FusedEpochs
 from amble.learner.fused.steps import FusedA2CStep, FusedFit, FusedPGStep
+from amble.training.policy import PortablePolicy
+from amble.training.policy_files import read_policy
 from amble.training.run import make_trainer, train
-from factories import POLICIES, a_a2c, a_pg, a_ppo, a_trpo, rollout_of
+from factories import POLICIES, a_a2c, a_pg, a_ppo, a_trpo, rng, rollout_of
 
 CPU = torch.device("cpu")
 IMAGE = spaces.Box(0, 255, (36, 36, 3), np.uint8)
@@ -38,6 +40,7 @@ def a_a3c() -> A2C:
 
 REFUSED: dict[str, tuple[Any, str]] = {
     "beta": (lambda: a_ppo(**POLICIES["beta"]), "does not know the policy's BetaHead"),
+    "hybrid": (lambda: a_ppo(**POLICIES["hybrid"]), "does not know the policy's HybridHead"),
     "masked": (lambda: a_ppo(**POLICIES["masked"]), "takes plain vectors, and the observation holds"),
     "memory": (lambda: a_ppo(**POLICIES["memory"]), "has no memory, and the networks do"),
     "images": (
@@ -140,10 +143,13 @@ def rows(folder: Path, name: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / name / "metrics.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.parametrize("env", ["CartPole-v1", "Pendulum-v1"])
-def test_a_whole_run_is_the_same_by_either(env: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("env", "layer_norm"), [("CartPole-v1", False), ("Pendulum-v1", False), ("Pendulum-v1", True)]
+)
+def test_a_whole_run_is_the_same_by_either(env: str, layer_norm: bool, tmp_path: Path) -> None:
+    more = {"network_settings.normalize": True, "network_settings.layer_norm": layer_norm}
     for learner in ("torch", "fused"):
-        assert train(a_run(tmp_path, learner, env=env, **{"network_settings.normalize": True})) == 0
+        assert train(a_run(tmp_path, learner, env=env, **more)) == 0
     theirs, ours = rows(tmp_path, "torch"), rows(tmp_path, "fused")
     assert len(ours) == len(theirs) == 4
     told = (
@@ -169,6 +175,34 @@ def test_a_resumed_run_may_change_its_learner(tmp_path: Path, capsys: pytest.Cap
     assert len(rows(tmp_path, "fused")) == 4
     told = capsys.readouterr()
     assert "torch_settings.learner: fused → torch" in told.out + told.err
+
+
+def test_a_run_with_layer_norm_is_resumed_and_its_policy_acts_elsewhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The policy's files alone say that it has layer norm; a run without does not go on from one with."""
+    norm = {"network_settings.layer_norm": "true"}
+    train(a_run(tmp_path, "fused", max_steps=256, **norm))
+    folder = tmp_path / "fused" / "policy"
+    tensors, spec = read_policy(folder)
+    assert spec["layer_norm"] is True
+    assert tensors["actor.1.weight"].shape == tensors["actor.1.bias"].shape == (8,)
+    assert not torch.equal(tensors["actor.1.weight"], torch.ones(8))  # it has learned
+    observation = torch.randn(50, 4, generator=rng(1))
+    x = torch.nn.functional.layer_norm(
+        observation @ tensors["actor.0.weight"].T + tensors["actor.0.bias"],
+        (8,),
+        tensors["actor.1.weight"],
+        tensors["actor.1.bias"],
+    )
+    policy = PortablePolicy.load(folder)
+    torch.testing.assert_close(policy._policy.actor[:2](observation), x)
+
+    with pytest.raises(UsageError, match=r"checkpoint's policy does not fit .* Use the network_settings"):
+        train(a_run(tmp_path, "fused", **{"checkpoint_settings.resume": "true"}))
+    train(a_run(tmp_path, "fused", **norm, **{"checkpoint_settings.resume": "true"}))
+    assert "Resuming at step 256." in "".join(capsys.readouterr())
+    assert [row["env_steps"] for row in rows(tmp_path, "fused")] == [128, 256, 384, 512]
 
 
 def test_the_run_says_who_learns(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,6 +22,7 @@ from learner_helpers import (
     order_of,
     pair,
     some_samples,
+    widths,
 )
 
 
@@ -54,11 +55,15 @@ def agree_on_a_gradient(n: int, head: str, **more: Any) -> None:
 
 
 @pytest.mark.usefixtures("_unchecked")
+@pytest.mark.parametrize("layer_norm", [False, True], ids=["plain", "layer norm"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("head", HEADS)
-def test_a_hundred_updates_end_in_the_same_parameters(head: str, form: str, activation: str) -> None:
+def test_a_hundred_updates_end_in_the_same_parameters(
+    head: str, form: str, activation: str, layer_norm: bool
+) -> None:
     more = {"activation": activation, "hidden": [12], "learning_rate": 1e-3, **FORMS[form]}
+    more["layer_norm"] = layer_norm
     theirs, ours = pair(head, **more)
     samples = some_samples(theirs, 80)
     for k in range(10):
@@ -70,11 +75,12 @@ def test_a_hundred_updates_end_in_the_same_parameters(head: str, form: str, acti
         assert far_apart(q, before) > 1e-3  # they have moved by more than they may differ
 
 
-@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     head=st.sampled_from(HEADS),
     form=st.sampled_from(list(FORMS)),
     activation=st.sampled_from(ACTIVATIONS),
+    layer_norm=st.booleans(),
     hidden=st.lists(st.integers(1, 40), max_size=3),
     observations=st.integers(1, 20),
     dimensions=st.integers(1, 6),
@@ -84,13 +90,17 @@ def test_a_hundred_updates_end_in_the_same_parameters(head: str, form: str, acti
     max_grad_norm=st.sampled_from([None, 0.5]),
     value_coefficient=st.sampled_from([0.0, 0.5, 2.0]),
 )
-def test_a_gradient_of_any_shape(head: str, form: str, n: int, normalization: str, **more: Any) -> None:
-    agree_on_a_gradient(n, head, advantage_normalization=normalization, **FORMS[form], **more)
+def test_a_gradient_of_any_shape(
+    head: str, form: str, n: int, normalization: str, hidden: list[int], layer_norm: bool, **more: Any
+) -> None:
+    more |= {"hidden": widths(hidden, layer_norm), "layer_norm": layer_norm, **FORMS[form]}
+    agree_on_a_gradient(n, head, advantage_normalization=normalization, **more)
 
 
+@pytest.mark.parametrize("layer_norm", [False, True], ids=["plain", "layer norm"])
 @pytest.mark.parametrize("head", HEADS)
-def test_a_gradient_at_the_sizes_of_a_run(head: str) -> None:
-    agree_on_a_gradient(1024, head, hidden=[256, 256], observations=243, dimensions=39)
+def test_a_gradient_at_the_sizes_of_a_run(head: str, layer_norm: bool) -> None:
+    agree_on_a_gradient(1024, head, hidden=[256, 256], observations=243, dimensions=39, layer_norm=layer_norm)
 
 
 @pytest.mark.parametrize(
@@ -102,8 +112,9 @@ def test_a_gradient_at_the_sizes_of_a_run(head: str) -> None:
         {"objective": "kl_penalty", "learning_rate": 1e-3, "desired_kl": 1e-3},
         {"dialect": "ml-agents"},
         {"advantage_normalization": "rollout", "value_clip": 0.2, "normalize_returns": False},
+        {"layer_norm": True},
     ],
-    ids=["default", "target_kl", "adaptive", "penalty", "ml-agents", "rollout"],
+    ids=["default", "target_kl", "adaptive", "penalty", "ml-agents", "rollout", "layer norm"],
 )
 @pytest.mark.parametrize("head", ["gaussian", "multi-discrete"])
 def test_whole_updates_tell_the_same(head: str, more: dict[str, Any]) -> None:
@@ -143,8 +154,9 @@ class TestState:
             ppo.update(a_rollout(a_learner().policy, seed=k), 0)
         return [p.detach().clone() for p in ppo.parameters]
 
-    def test_resumed_it_goes_on_bit_for_bit(self) -> None:
-        (_, first), (_, second), (_, straight) = pair(), pair(), pair()
+    @pytest.mark.parametrize("layer_norm", [False, True], ids=["plain", "layer norm"])
+    def test_resumed_it_goes_on_bit_for_bit(self, layer_norm: bool) -> None:
+        (_, first), (_, second), (_, straight) = (pair(layer_norm=layer_norm) for _ in range(3))
         resumed = self.continued(first, second)
         assert all(torch.equal(p, q) for p, q in zip(resumed, self.straight(straight), strict=True))
 
@@ -154,12 +166,13 @@ class TestState:
         resumed = self.continued(first, second)
         assert all(torch.equal(p, q) for p, q in zip(resumed, self.straight(straight), strict=True))
 
+    @pytest.mark.parametrize("layer_norm", [False, True], ids=["plain", "layer norm"])
     @pytest.mark.parametrize("first_is_fused", [True, False])
-    def test_the_other_learner_goes_on_from_it(self, first_is_fused: bool) -> None:
-        theirs, ours = pair()
+    def test_the_other_learner_goes_on_from_it(self, first_is_fused: bool, layer_norm: bool) -> None:
+        theirs, ours = pair(layer_norm=layer_norm)
         first, second = (ours, theirs) if first_is_fused else (theirs, ours)
         resumed = self.continued(first, second)
-        for p, q in zip(resumed, self.straight(a_learner()), strict=True):
+        for p, q in zip(resumed, self.straight(a_learner(layer_norm=layer_norm)), strict=True):
             assert far_apart(p, q) < 1e-4
         moments = second.optimiser_tensors()
         assert {float(value) for name, value in moments.items() if name.endswith("step")} == {24.0}
@@ -183,9 +196,9 @@ class TestNothingSpoilsTheParameters:
         "field", ["observation", "action", "log_prob", "advantage", "value_target", "value_old"]
     )
     @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-    @pytest.mark.parametrize("value_clip", [None, 0.2])
-    def test_a_bad_minibatch_is_left_out(self, field: str, bad: float, value_clip: float | None) -> None:
-        theirs, ours = pair(value_clip=value_clip)
+    @pytest.mark.parametrize("more", [{}, {"value_clip": 0.2}, {"layer_norm": True}])
+    def test_a_bad_minibatch_is_left_out(self, field: str, bad: float, more: dict[str, Any]) -> None:
+        theirs, ours = pair(**more)
         samples, order = some_samples(theirs, 64), order_of(64, 16)
         getattr(samples, field).view(-1)[0] = bad
         expected, found = (ppo.epoch(samples, order, 0.2, 0.01) for ppo in (theirs, ours))

@@ -19,11 +19,11 @@ from amble.learner.choice import choose
 from amble.nets.critics import QCritic
 from amble.nets.network import NetShape
 from factories import a_rollout, rng
-from learner_helpers import ACTIVATIONS, HEADS, a_learner, far_apart, order_of, some_samples
+from learner_helpers import ACTIVATIONS, HEADS, a_learner, far_apart, order_of, some_samples, widths
 
 KINDS = ("a2c", "pg")
 ESTIMATORS = ("reward_to_go", "gae", "td", "q", "advantage")
-_OURS = ("hidden", "activation", "observations", "dimensions", "normalise")
+_OURS = ("hidden", "activation", "observations", "dimensions", "normalise", "layer_norm")
 
 
 @pytest.fixture
@@ -50,7 +50,11 @@ def an_algorithm(kind: str, head: str, *, learner: Any, **more: Any) -> A2C | PG
         hyper = PGHyperparameters.model_validate({"batch_size": 16, "critic_epochs": 2, **given})
         q_critic = None
         if hyper.estimator in NEEDS_Q:
-            shape = NetShape(nets.get("hidden", [16, 16]), nets.get("activation", "tanh"))
+            shape = NetShape(
+                nets.get("hidden", [16, 16]),
+                nets.get("activation", "tanh"),
+                layer_norm=nets.get("layer_norm", False),
+            )
             q_critic = QCritic(
                 policy.layout,
                 policy.actions,
@@ -82,11 +86,12 @@ def stepped(algorithm: A2C | PG) -> Optimiser:
     return algorithm.optimiser if isinstance(algorithm, A2C) else algorithm.optimisers["policy"]
 
 
-@settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(
     kind=st.sampled_from(KINDS),
     head=st.sampled_from(HEADS),
     activation=st.sampled_from(ACTIVATIONS),
+    layer_norm=st.booleans(),
     hidden=st.lists(st.integers(1, 40), max_size=3),
     observations=st.integers(1, 20),
     dimensions=st.integers(1, 6),
@@ -94,8 +99,11 @@ def stepped(algorithm: A2C | PG) -> Optimiser:
     max_grad_norm=st.sampled_from([None, 0.5]),
     beta=st.sampled_from([0.0, 0.02]),
 )
-def test_a_step_of_any_shape(kind: str, head: str, n: int, beta: float, **more: Any) -> None:
+def test_a_step_of_any_shape(
+    kind: str, head: str, n: int, beta: float, hidden: list[int], layer_norm: bool, **more: Any
+) -> None:
     """Its figures to 1e-5 and each parameter's gradient to 1e-4."""
+    more |= {"hidden": widths(hidden, layer_norm), "layer_norm": layer_norm}
     theirs, ours = pair(kind, head, **more)
     samples = some_samples(a_learner(head, **{k: v for k, v in more.items() if k in _OURS}), n)
     expected, found = theirs.step(samples, beta), ours.step(samples, beta)
@@ -112,11 +120,14 @@ def test_a_step_of_any_shape(kind: str, head: str, n: int, beta: float, **more: 
 
 
 @pytest.mark.usefixtures("_unchecked")
+@pytest.mark.parametrize("layer_norm", [False, True], ids=["plain", "layer norm"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize("head", HEADS)
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_hundred_updates_end_in_the_same_parameters(kind: str, head: str, activation: str) -> None:
-    more: dict[str, Any] = {"activation": activation, "hidden": [12]}
+def test_a_hundred_updates_end_in_the_same_parameters(
+    kind: str, head: str, activation: str, layer_norm: bool
+) -> None:
+    more: dict[str, Any] = {"activation": activation, "hidden": [12], "layer_norm": layer_norm}
     theirs, ours = pair(kind, head, learning_rate=1e-3, **more)
     samples = some_samples(a_learner(head, **more), 80)
     start = [p.detach().clone() for p in stepped(ours).parameters]
@@ -152,13 +163,15 @@ def test_whole_updates_of_pg(head: str, estimator: str) -> None:
 
 
 @pytest.mark.usefixtures("_unchecked")
+@pytest.mark.parametrize("layer_norm", [False, True], ids=["plain", "layer norm"])
 @pytest.mark.parametrize("activation", ACTIVATIONS)
 @pytest.mark.parametrize(
     ("estimator", "head"), [("gae", "gaussian"), ("q", "gaussian"), ("q", "categorical")]
 )
-def test_a_hundred_steps_of_a_fit(estimator: str, head: str, activation: str) -> None:
+def test_a_hundred_steps_of_a_fit(estimator: str, head: str, activation: str, layer_norm: bool) -> None:
     """The critic ends where torch brings it, by losses that are torch's, on minibatches of unequal size."""
     settings: dict[str, Any] = {"estimator": estimator, "critic_epochs": 25, "activation": activation}
+    settings["layer_norm"] = layer_norm
     theirs, ours = pair("pg", head, critic_learning_rate=1e-3, **settings)
     before = [p.detach().clone() for p in ours.parameters]
     rollout = a_rollout(theirs.policy, t=22, b=3, seed=1)

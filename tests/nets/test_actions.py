@@ -15,6 +15,7 @@ from amble.nets.distributions import (
     BetaHead,
     CategoricalHead,
     GaussianHead,
+    HybridHead,
     MultiCategoricalHead,
     SquashedGaussianHead,
 )
@@ -93,6 +94,7 @@ def test_continuous_actions_get_a_gaussian() -> None:
         spaces.Box(0, 5, (2,), np.int64),
         spaces.Dict({"a": spaces.Discrete(2)}),
         spaces.Tuple([spaces.Discrete(2)]),
+        spaces.Tuple([spaces.Discrete(2), spaces.Box(-1, 1, (2,))]),
         spaces.Text(3),
     ],
     ids=lambda space: type(space).__name__,
@@ -115,6 +117,9 @@ SPACES = [
     (spaces.MultiDiscrete([[2, 3], [4, 5]]), "gaussian"),
     (spaces.MultiBinary(3), "squashed"),
     (spaces.MultiBinary([2, 3]), "gaussian"),
+    (spaces.Tuple([spaces.Box(-2, 3, (2,)), spaces.Discrete(4, start=3)]), "gaussian"),
+    (spaces.Tuple([spaces.Box(-2, 3, (2, 3)), spaces.MultiDiscrete([[2, 3], [4, 5]])]), "squashed"),
+    (spaces.Tuple([spaces.Box(-2, 3, (2,)), spaces.MultiBinary(3)]), "beta"),
 ]
 
 
@@ -129,8 +134,11 @@ def test_what_a_head_draws_is_an_action_of_the_space(space: spaces.Space, distri
     assert stored.dtype == drawn.dtype == head.action_dtype
     stored[3] = drawn
     found = actions.to_env(stored[3])
-    assert found.shape == (200, *space.shape)
-    assert all(space.contains(np.asarray(action)) for action in found)
+    for part, array in (
+        zip(space, found, strict=True) if isinstance(space, spaces.Tuple) else [(space, found)]
+    ):
+        assert array.shape == (200, *part.shape)
+        assert all(part.contains(np.asarray(action)) for action in array)
     assert actions.is_continuous == isinstance(space, spaces.Box)
 
 
@@ -141,6 +149,7 @@ def test_what_a_head_draws_is_an_action_of_the_space(space: spaces.Space, distri
         (spaces.Discrete(4), CategoricalHead, 4),
         (spaces.MultiDiscrete([[2, 3], [4, 5]]), MultiCategoricalHead, 14),
         (spaces.MultiBinary([2, 3]), BernoulliHead, 6),
+        (spaces.Tuple([spaces.Box(-1, 1, (2,)), spaces.Discrete(4)]), HybridHead, 4),
     ],
 )
 def test_each_space_has_its_head(space: spaces.Space, kind: type, choices: int | None) -> None:
@@ -154,6 +163,14 @@ def test_branches_keep_their_place() -> None:
         torch.tensor([[1, 2, 3, 4]])
     )
     assert found.tolist() == [[[1, 3], [3, -5]]]
+
+
+def test_both_kinds_are_a_tuple() -> None:
+    """Drawn 1.5 of ±3 is half of the box's way up from its middle; the second choice of a Discrete from 5 is 6."""
+    space = spaces.Tuple([box([-1.0, 0.0], [1.0, 4.0]), spaces.Discrete(3, start=5)])
+    numbers, choices = ActionMap(space, 3.0).to_env(torch.tensor([[1.5, 1.5, 1.0], [-9.0, 0.0, 2.0]]))
+    assert numbers.tolist() == [[0.5, 3.0], [-1.0, 2.0]]
+    assert choices.tolist() == [6, 7]
 
 
 def test_squashed_actions_fill_the_box() -> None:

@@ -23,6 +23,7 @@ from amble.nets.distributions import (
     DiscreteHead,
     GaussianHead,
     Head,
+    HybridHead,
     MultiCategoricalHead,
     SquashedGaussianHead,
 )
@@ -50,17 +51,24 @@ def heads() -> list[Head]:
         CategoricalHead(4),
         MultiCategoricalHead(CHOICES),
         BernoulliHead(3),
+        HybridHead(gaussian(), MultiCategoricalHead(CHOICES)),
+        HybridHead(BetaHead(3), CategoricalHead(4)),
     ]
 
 
 EVERY = pytest.mark.parametrize("head", heads(), ids=lambda head: type(head).__name__)
 DISCRETE = pytest.mark.parametrize(
-    "head", [head for head in heads() if isinstance(head, DiscreteHead)], ids=lambda head: type(head).__name__
+    "head",
+    [head for head in heads() if isinstance(head, DiscreteHead)],
+    ids=lambda head: type(head).__name__,
 )
 
 
 def theirs(head: Head, output: torch.Tensor) -> list[Distribution]:
     """One of torch's distributions for every dimension, over what is stored."""
+    if isinstance(head, HybridHead):
+        continuous, discrete = output.tensor_split([head.continuous.outputs], dim=-1)
+        return theirs(head.continuous, continuous) + theirs(head.discrete, discrete)
     if isinstance(head, GaussianHead):
         return [Normal(output[..., d], head.log_std[d].exp()) for d in range(3)]
     if isinstance(head, BetaHead):
@@ -163,7 +171,7 @@ def test_samples_have_the_moments(head: Head) -> None:
     output = outputs(head, 1, seed=3).expand(n, -1)
     for of, drawn in zip(theirs(head, output[0]), by_dimension(head, sampled(head, output)), strict=True):
         if isinstance(of, Categorical):
-            frequency = drawn.bincount(minlength=len(of.probs)) / n
+            frequency = drawn.long().bincount(minlength=len(of.probs)) / n
             torch.testing.assert_close(frequency, of.probs, atol=5 * 0.5 / math.sqrt(n), rtol=0)
         else:
             error = 5 * of.stddev.item() / math.sqrt(n)
@@ -379,6 +387,12 @@ class TestMasks:
         mask = torch.tensor([[0.0, 0, 0, 0], [1, 0, 0, 0]])
         assert CategoricalHead(4).masked(output, mask).tolist() == [[0] * 4, [0, -1e8, -1e8, -1e8]]
         assert MultiCategoricalHead([2, 2]).masked(output, mask).tolist() == [[0] * 4, [0, -1e8, 0, 0]]
+
+    def test_both_kinds_mask_their_choices_only(self) -> None:
+        head = HybridHead(gaussian(), CategoricalHead(2))
+        output = head.masked(torch.tensor([[1.0, 2.0, 3.0, 4.0, 5.0]]), torch.tensor([[1.0, 0.0]]))
+        assert output.tolist() == [[1, 2, 3, 4, -1e8]]
+        assert head.mode(output).tolist() == [[1, 2, 3, 0]]
 
     def test_answers_that_are_all_masked_are_no(self) -> None:
         output = BernoulliHead(2).masked(torch.zeros(1, 2), torch.zeros(1, 2))

@@ -49,6 +49,7 @@ TRAINERS: dict[str, dict[str, Any]] = {
         "hyperparameters.desired_kl": 1e-6,
     },
     "ppo memory": {"hyperparameters.learning_rate": 1e-3, **MEMORY},
+    "ppo layer norm": {"hyperparameters.learning_rate": 1e-3, "network_settings.layer_norm": "true"},
     "a2c": {**_NO_EPOCHS, "hyperparameters.batch_size": None, **_SCHEDULED},
     "trpo": {**_SEPARATE, "hyperparameters.beta": 0.01},
     "pg reward_to_go": {**_SEPARATE, **_SCHEDULED, "hyperparameters.estimator": "reward_to_go"},

@@ -7,10 +7,12 @@ import typer
 from amble import __version__
 from amble.cli.compare import compare
 from amble.cli.evaluate import evaluate
+from amble.cli.export import export
 from amble.cli.insight import insight
 from amble.cli.play import play
 from amble.cli.plot import plot
 from amble.cli.presets import presets
+from amble.cli.serve import serve
 from amble.cli.signals import signals, terms
 from amble.cli.train import train
 from amble.cli.whatif import whatif
@@ -24,7 +26,7 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, play, plot, compare, presets, signals, terms, whatif):
+for command in (train, evaluate, play, plot, compare, export, presets, serve, signals, terms, whatif):
     app.command()(command)
 app.add_typer(insight, name="insight")
 

@@ -25,15 +25,31 @@ def play(
     web: Annotated[bool, typer.Option("--web", help="Show it in the browser (not available yet).")] = False,
     seed: Annotated[int | None, typer.Option(min=0, metavar="S", help="Seed of the episodes.")] = None,
     episodes: Annotated[int | None, typer.Option(min=1, metavar="N", help="Episodes to show.")] = None,
+    record_demo: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE.demo", help="Write the episodes as a demonstration of ML-Agents, and no video."
+        ),
+    ] = None,
     seconds: Annotated[
         float | None, typer.Option(min=0.1, metavar="S", help="Stop after this much simulated time.")
     ] = None,
 ) -> None:
-    """Film a trained policy."""
+    """Film a trained policy, or record its episodes."""
     if web:
         raise UsageError("`--web` is not available yet; `--video out.mp4` films the policy.")
     folder = find_policy(run)
     load_own_terms(terms)
+
+    if record_demo is not None:
+        if video is not None or seconds is not None:
+            raise UsageError(
+                "`--record-demo` records whole episodes and films nothing: leave out --video and --seconds."
+            )
+        from amble.insight.record import record
+
+        typer.echo(record(folder, record_demo, seed=seed, episodes=episodes))
+        return
 
     from amble.insight.play import play as play_run
 

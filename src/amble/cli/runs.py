@@ -39,6 +39,13 @@ def find_policy(name: str) -> Path:
     return shipped
 
 
+def find_policy_folder(name: str) -> Path:
+    """The folder of a policy's files: given as it is, or `policy/` of a run."""
+    if (Path(name) / "policy.json").is_file():
+        return Path(name)
+    return find_policy(name) / "policy"
+
+
 def load_own_terms(path: Path | None) -> None:
     """Register the reward terms of the file that `--terms` names, if any."""
     if path is not None:

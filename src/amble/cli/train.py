@@ -14,7 +14,9 @@ def train(
         str | None, typer.Argument(metavar="PRESET|RUN_FILE", help="A preset's name or a run file's path.")
     ] = None,
     *,
-    env: Annotated[str | None, typer.Option(metavar="ID", help="Gymnasium id of the environment.")] = None,
+    env: Annotated[
+        str | None, typer.Option(metavar="ID|BUILD", help="Gymnasium id, or path of a Unity build.")
+    ] = None,
     trainer: Annotated[str | None, typer.Option(metavar="NAME", help="The algorithm, e.g. ppo.")] = None,
     max_steps: Annotated[
         float | None, typer.Option(metavar="N", help="Length of the run in env steps, e.g. 1e6.")
@@ -50,10 +52,17 @@ def train(
 ) -> int:
     """Train a policy from a preset, an ML-Agents run file or a Gymnasium id."""
     from amble.config import Override, load_run, run_from_env
+    from amble.unity.launch import is_build
 
+    build = env is not None and is_build(env)
+    if build and run is None:
+        raise UsageError(
+            f"--env {env} is a Unity build, and a run file must say which of its behaviours is trained and how; for "
+            f"example `amble train run.yaml --env {env}`."
+        )
     load_own_terms(terms)
     flags: list[tuple[str, str, Any]] = [
-        ("--env", "env_settings.env_id", env),
+        ("--env", "env_settings.env_path" if build else "env_settings.env_id", env),
         ("--trainer", "trainer_type", trainer),
         ("--max-steps", "max_steps", max_steps),
         ("--seed", "env_settings.seed", seed),
@@ -82,6 +91,8 @@ def train(
     ]
     overrides = [
         *(settings or []),
+        # Wherever the file's behaviour lives otherwise
+        *([Override("env_settings.env_id", None, f"--env {env}")] if build else []),
         *(Override(key, value, f"{flag} {value}") for flag, key, value in flags if value is not None),
         *(Override(key, value, flag) for flag, key, value, asked in switches if asked),
     ]

@@ -19,7 +19,7 @@ from amble.config.overrides import Override
 from amble.config.ppo import PPOHyperparameters
 from amble.config.reshaping import PenaltySettings, RewardSettings, TerminationSettings, TermSettings
 from amble.config.rewards import ExtrinsicReward, RewardSignals
-from amble.config.run import RunConfig
+from amble.config.run import UNITY_ENV, RunConfig
 from amble.config.surroundings import (
     CheckpointSettings,
     EngineSettings,
@@ -32,6 +32,7 @@ from amble.config.yaml_writer import to_yaml
 
 __all__ = [
     "TRAINERS",
+    "UNITY_ENV",
     "A2CHyperparameters",
     "A3CHyperparameters",
     "BehaviorSettings",

@@ -13,7 +13,7 @@ from amble.config.explain import Source, explain
 from amble.config.nearest import nearest
 from amble.config.overrides import Override, apply_overrides, parse_override
 from amble.config.reshaping import RewardSettings
-from amble.config.run import RunConfig, merged_blocks, no_environment, one_behavior_only
+from amble.config.run import RunConfig, merged_blocks, one_behavior_only
 from amble.config.yaml_reader import Document, read_document
 from amble.errors import UsageError
 
@@ -142,9 +142,6 @@ def _resolve(document: Document, run_id: str, overrides: Sequence[str | Override
         config = RunConfig.model_validate(values)
     except ValidationError as failure:
         raise UsageError(explain(failure, source)) from failure
-    if config.env_settings.env_id is None:
-        _, where = Source(document.name, document.lines).locate(("behaviors", config.behavior[0]))
-        raise UsageError(f"{where}: {no_environment(config.behavior[0])}")
     return _seeded(config)
 
 

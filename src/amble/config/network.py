@@ -2,9 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from amble.config.base import Count, Flag, Settings, UnsupportedFlag
+from amble.config.hyperparameters import contradiction
+
+_FEWEST_NORMED = 3
+"""Units of a hidden layer that layer norm leaves a direction to."""
 
 
 class MemorySettings(Settings):
@@ -62,3 +66,21 @@ class NetworkSettings(Settings):
         description="Non-linearity of the hidden layers; silu is ML-Agents' Swish. tanh saturates on "
         "inputs that are not normalised; relu units can die at a large learning rate.",
     )
+    layer_norm: Flag = Field(
+        default=False,
+        description="Whether each hidden layer is normalised over its units before its activation; a memory and the "
+        "encoder of images are left as they are. On, activations stay in range at a large learning rate, for a "
+        "somewhat slower update.",
+    )
+
+    @model_validator(mode="after")
+    def _layer_norm_leaves_something(self) -> "NetworkSettings":
+        if self.layer_norm and self.hidden_units < _FEWEST_NORMED:
+            raise contradiction(
+                "layer_norm",
+                "hidden_units",
+                f"contradicts hidden_units {self.hidden_units}: normalised, one unit is always 0 and of two only the "
+                f"sign is left, so nothing can be learned. Raise hidden_units to {_FEWEST_NORMED} or more, or turn "
+                "layer_norm off.",
+            )
+        return self

@@ -16,6 +16,9 @@ from amble.errors import UsageError
 BEHAVIOR_ENVIRONMENTS: dict[str, str] = {"Walker": "amble/Walker-v0", "3DBall": "amble/3DBall-v0"}
 """Unity's behaviours that we have: an ML-Agents file needs no `env_id` for these."""
 
+UNITY_ENV = "amble/Unity-v0"
+"""The environment of every other behaviour: a Unity scene, a build or in the editor."""
+
 
 def _plain_parameter(value: object) -> object:
     if isinstance(value, dict):
@@ -59,7 +62,7 @@ class RunConfig(Settings):
     )
     env_settings: EnvSettings = Field(default_factory=EnvSettings, description="Which environment, how many.")
     engine_settings: EngineSettings = Field(
-        default_factory=EngineSettings, description="Unity's window and clock; no effect here."
+        default_factory=EngineSettings, description="Unity's window and clock, for Unity scenes."
     )
     rewards: RewardSettings | None = Field(
         default=None,
@@ -117,6 +120,13 @@ class RunConfig(Settings):
             hyper, trainer = behavior.hyperparameters, ("behaviors", name, "trainer_type")
             if not isinstance(hyper, A3CHyperparameters):
                 continue
+            if env.env_id == UNITY_ENV:
+                raise contradiction(
+                    trainer,
+                    ("env_settings", "env_path"),
+                    "is a3c, whose workers make their own environments: not supported for Unity scenes. "
+                    "Take ppo or a2c.",
+                )
             if env.num_envs is not None and hyper.workers > env.num_envs:
                 raise contradiction(
                     ("behaviors", name, "hyperparameters", "workers"),
@@ -163,21 +173,28 @@ class RunConfig(Settings):
     def env_id(self) -> str:
         """The Gymnasium id of the environment this run trains in."""
         if self.env_settings.env_id is None:
-            raise UsageError(no_environment(self.behavior[0]))
+            raise UsageError(one_behavior_only(list(self.behaviors)))
         return self.env_settings.env_id
 
 
 def _with_environment(run: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    """The behaviour's name decides the environment where the file leaves it open."""
-    if len(names) != 1 or names[0] not in BEHAVIOR_ENVIRONMENTS:
+    """The behaviour's name, or a build's path, decides the environment where the file leaves it open."""
+    if len(names) != 1:
         return run
     settings = run.get("env_settings", {})
     if not isinstance(settings, dict):
         return run
     block = cast("dict[str, Any]", settings)
-    if block.get("env_id") is not None:
-        return run
-    return {**run, "env_settings": {**block, "env_id": BEHAVIOR_ENVIRONMENTS[names[0]]}}
+    env_id, path = block.get("env_id"), block.get("env_path")
+    if path is not None and env_id not in (None, UNITY_ENV):
+        raise contradiction(
+            ("env_settings", "env_path"),
+            ("env_settings", "env_id"),
+            f"names a Unity build, and env_settings.env_id another environment, {env_id}. Keep one of the two.",
+        )
+    if env_id is None:
+        env_id = UNITY_ENV if path is not None else BEHAVIOR_ENVIRONMENTS.get(names[0], UNITY_ENV)
+    return {**run, "env_settings": {**block, "env_id": env_id}}
 
 
 def one_behavior_only(names: list[str]) -> str:
@@ -187,13 +204,4 @@ def one_behavior_only(names: list[str]) -> str:
     return (
         f"`behaviors` names {len(names)} behaviours ({', '.join(names)}); a single behaviour is supported. "
         f"Keep one and remove the others."
-    )
-
-
-def no_environment(name: str) -> str:
-    """Why a behaviour of this name cannot be trained without an `env_id`."""
-    known = " and ".join(f"`{key}`" for key in BEHAVIOR_ENVIRONMENTS)
-    return (
-        f"behaviour `{name}` does not say which environment it lives in (only {known} are known by name); "
-        f"set `env_settings.env_id` in the file, or give `--env` with a Gymnasium id."
     )

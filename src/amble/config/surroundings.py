@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from amble.config.base import Count, Flag, Plain, Settings, Unsupported, UnsupportedFlag, Whole
+from amble.config.base import Count, Flag, Plain, Settings, UnsupportedFlag, Whole
 
 
 def _folder_name(name: str) -> str:
@@ -22,12 +22,12 @@ def _device(name: str) -> str:
 
 
 class EnvSettings(Settings):
-    """Which environment and how many of it; Unity's own keys are read, and refused where they matter."""
+    """Which environment and how many of it."""
 
     env_id: Annotated[str, Field(min_length=1)] | None = Field(
         default=None,
         description="Gymnasium id, as gymnasium.make takes it (also `my_module:MyEnv-v0`). Null: the "
-        "behaviour's name decides.",
+        "behaviour's name decides; one that is not ours is a Unity scene's.",
     )
     env_kwargs: dict[str, Plain] = Field(
         default_factory=dict, description="Keyword arguments of the environment: numbers, texts or lists."
@@ -36,7 +36,7 @@ class EnvSettings(Settings):
         default=None,
         description="B, environments stepped together (count); null: chosen for the environment. Usual: "
         "8-512. Too few: per-step overhead rules; too many: T = N/B gets short and the "
-        "critic's bias rules.",
+        "critic's bias rules. Unity: how many builds, each with all of its agents; null: 1.",
     )
     backend: Literal["auto", "array", "envpool", "inprocess", "workers"] = Field(
         default="auto",
@@ -49,28 +49,39 @@ class EnvSettings(Settings):
         description="Root of all random generators; -1: drawn from 0..9999 when the file is read, and "
         "written out.",
     )
-    num_areas: Count = Field(default=1, description="Unity: training areas a scene. No effect here.")
-    env_path: Unsupported = Field(default=None, description="A built Unity executable. Not supported yet.")
-    env_args: Unsupported = Field(
-        default=None, description="Arguments of the Unity executable. Not supported yet."
+    num_areas: Count = Field(default=1, description="Unity: training areas in each scene.")
+    env_path: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        description="Unity: the build to start, num_envs of it. Null, for a behaviour that is not ours and has no "
+        "env_id: wait for a Unity editor.",
     )
-    base_port: Count = Field(default=5005, description="Unity: first port. No effect here.")
-    timeout_wait: Count = Field(default=60, description="Unity: seconds to wait for it. No effect here.")
+    env_args: list[str] | None = Field(default=None, description="Unity: further arguments of the build.")
+    base_port: Annotated[Count, Field(lt=65536)] = Field(
+        default=5005,
+        description="Unity: port of the first build, each further one takes the next; the editor's is 5004.",
+    )
+    timeout_wait: Count = Field(
+        default=60, description="Unity: seconds that a scene may take for each message."
+    )
     max_lifetime_restarts: Whole = Field(default=10, description="Unity: restarts allowed. No effect here.")
     restarts_rate_limit_n: Whole = Field(default=1, description="Unity: restarts a period. No effect here.")
     restarts_rate_limit_period_s: Whole = Field(default=60, description="Unity: that period. No effect here.")
 
 
 class EngineSettings(Settings):
-    """Unity's window and clock. Read so that ML-Agents' files load as they stand; no effect here."""
+    """Unity's window and clock, sent to Unity scenes; environments without Unity have neither."""
 
-    width: Whole = Field(default=84, description="Window width (pixels). No effect here.")
-    height: Whole = Field(default=84, description="Window height (pixels). No effect here.")
-    quality_level: Whole = Field(default=5, description="Rendering quality. No effect here.")
-    time_scale: float = Field(default=20.0, description="Speed-up of Unity's clock. No effect here.")
-    target_frame_rate: Whole = Field(default=-1, description="Frames a second. No effect here.")
-    capture_frame_rate: Whole = Field(default=60, description="Frames a simulated second. No effect here.")
-    no_graphics: Flag = Field(default=False, description="Run without a window. No effect here.")
+    width: Whole = Field(default=84, description="Window width (pixels).")
+    height: Whole = Field(default=84, description="Window height (pixels).")
+    quality_level: Whole = Field(default=5, description="Rendering quality (0-5).")
+    time_scale: float = Field(
+        default=20.0,
+        description="Speed-up of Unity's clock. Usual: 1-100. Too high: physics takes longer steps where a machine "
+        "cannot keep up, and what is learned does not hold at 1.",
+    )
+    target_frame_rate: Whole = Field(default=-1, description="Frames a second; -1: as many as there can be.")
+    capture_frame_rate: Whole = Field(default=60, description="Frames a simulated second.")
+    no_graphics: Flag = Field(default=False, description="Start builds without a window.")
     no_graphics_monitor: Flag = Field(default=False, description="The same for workers. No effect here.")
 
 

@@ -18,6 +18,7 @@ from amble.envs.backends.cores import usable_cores
 from amble.envs.backends.inprocess import InProcessVectorEnv
 from amble.envs.backends.workers import WorkersVectorEnv
 from amble.envs.boundary import check_boundary
+from amble.envs.registration import UNITY
 from amble.errors import UsageError
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,10 @@ def _make(
     spec: EnvSpec, num_envs: int, backend: str, threads: int | None, env_kwargs: dict[str, Any]
 ) -> tuple[VectorEnv, str, dict[str, float]]:
     cores = threads or usable_cores()
+    if spec.id == UNITY:
+        from amble.envs.backends.unity import UnityVectorEnv
+
+        return UnityVectorEnv(num_envs, **env_kwargs), "unity", {}
     if backend in ("auto", "array"):
         try:
             return make_array(spec, num_envs, env_kwargs, threads), "array", {}

@@ -6,6 +6,9 @@ Gymnasium looks for no plugins (1.0 gave them up), so the ids are there once `am
 
 import gymnasium
 
+UNITY = "amble/Unity-v0"
+"""Any Unity scene, over ML-Agents' wire."""
+
 
 def register_all() -> None:
     """Register every body of ours; again does nothing.
@@ -22,3 +25,6 @@ def register_all() -> None:
                 entry_point=f"{module}:{stem}Env",
                 vector_entry_point=f"{module}:{stem}VectorEnv",
             )
+    # The agents of a Unity scene: one environment each, however many there are
+    if UNITY not in gymnasium.registry:
+        gymnasium.register(id=UNITY, vector_entry_point="amble.envs.backends.unity:UnityVectorEnv")

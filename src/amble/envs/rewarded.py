@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 from gymnasium.vector import VectorEnv, VectorWrapper
-from jaxtyping import Bool, Float, Shaped
+from jaxtyping import Bool, Float
 
 from amble.config import RewardSettings
 from amble.envs.boundary import final_observations
@@ -77,8 +77,6 @@ class RewardedVectorEnv(VectorWrapper):
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         """Carry out one decision."""
-        if self._outside is not None:
-            actions = np.asarray(actions)
         observation, reward, terminated, truncated, info = self.env.step(actions)
         if self._outside is not None:
             self.reference = np.asarray(reward, np.float64)
@@ -141,7 +139,7 @@ class ArraySignals(SignalSource):
 
     def take(
         self,
-        actions: Shaped[np.ndarray, "B ..."],
+        actions: Any,
         observation: Any,
         reward: Float[np.ndarray, "B"],
         terminated: Any,
@@ -152,7 +150,7 @@ class ArraySignals(SignalSource):
         values, done = self._values, np.asarray(terminated) | np.asarray(truncated)
         values["reward"] = reward
         if "action" in self._watched:
-            values["action"] = self._rows(actions, "action")
+            values["action"] = self._rows(np.asarray(actions), "action")
         if "observation" in self._watched:
             seen = np.array(observation)
             if done.any():

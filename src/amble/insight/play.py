@@ -13,7 +13,7 @@ import gymnasium
 import numpy as np
 from gymnasium.vector import VectorEnv
 
-from amble.config import is_shipped
+from amble.config import UNITY_ENV, is_shipped
 from amble.envs.bodies.rendering import RenderingUnavailable, choose_gl
 from amble.envs.making import find_spec
 from amble.envs.rewarded import RewardedVectorEnv
@@ -49,6 +49,11 @@ def play(
     run = Path(run)
     policy = PortablePolicy.load(run / "policy")
     env_id = policy.spec["env_id"]
+    if env_id == UNITY_ENV:
+        raise UsageError(
+            f"{run}: its policy lives in a Unity scene, which draws itself: watch it there while "
+            f"`amble evaluate {run}` plays it."
+        )
     env = _drawable(env_id, policy.spec["env_kwargs"])
     if seconds is None and episodes is None:
         seconds = _SECONDS
@@ -144,7 +149,7 @@ def _frames(
             returns = f"return {total:.1f}" if rewarded is None else f"return {own:.1f}, reshaped {total:.1f}"
             yield caption(frame, [*lines, f"{decisions / fps:4.1f} s   {returns}"])
             shown += 1
-            action = policy.act(_batch_of_one(observation))[0]
+            action = _only(policy.act(_batch_of_one(observation)))
             observation, reward, terminated, truncated, _ = env.step(action)
             own += 0.0 if rewarded is None else float(rewarded.reference[0])
             total, decisions, over = total + float(reward), decisions + 1, terminated or truncated
@@ -157,3 +162,8 @@ def _batch_of_one(observation: Any) -> Any:
     if isinstance(observation, tuple):
         return tuple(_batch_of_one(part) for part in observation)
     return np.asarray(observation)[None]
+
+
+def _only(action: Any) -> Any:
+    """The one action of a batch of one, as a single environment takes it."""
+    return tuple(part[0] for part in action) if isinstance(action, tuple) else action[0]

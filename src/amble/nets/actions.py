@@ -16,8 +16,11 @@ from amble.nets.distributions import (
     BernoulliHead,
     BetaHead,
     CategoricalHead,
+    ContinuousHead,
+    DiscreteHead,
     GaussianHead,
     Head,
+    HybridHead,
     MultiCategoricalHead,
     SquashedGaussianHead,
 )
@@ -27,7 +30,9 @@ Distribution = Literal["gaussian", "squashed", "beta"]
 
 
 class ActionMap:
-    """Head and environment action of one action space: a Box of floats, Discrete, MultiDiscrete or MultiBinary.
+    """Head and environment action of one action space.
+
+    That is a Box of floats, a Discrete, MultiDiscrete or MultiBinary, or a Tuple of the first and one of the others.
 
     A space of several axes is a row of numbers for the head and has its shape again for the environment. What a
     head for a Box draws becomes a number in [-1, 1], which is stretched over the box:
@@ -44,24 +49,35 @@ class ActionMap:
         space: the action space.
         is_continuous: it is a Box.
         choices: how many logits the head takes, which is how long a mask is; None for a Box.
+        parts: the maps of a Tuple's Box and choices; empty for other spaces.
     """
 
     def __init__(self, space: spaces.Space[Any], clip: float, distribution: Distribution = "gaussian"):
         self.space, self.distribution = space, distribution
         self.is_continuous = isinstance(space, spaces.Box)
-        if isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating):
+        self.parts: tuple[ActionMap, ...] = ()
+        if isinstance(space, spaces.Tuple) and _is_hybrid(space):
+            self.parts = tuple(ActionMap(part, clip, distribution) for part in space.spaces)
+        elif isinstance(space, spaces.Box) and np.issubdtype(space.dtype, np.floating):
             self._set_scale(space, clip)
         elif not isinstance(space, spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary):
             raise UsageError(
                 f"The action space {space} is not supported: expected a Box of floats, a Discrete, a MultiDiscrete "
-                "or a MultiBinary. A gymnasium.ActionWrapper can offer one of those."
+                "or a MultiBinary, or a Tuple of a Box of floats and one of the others, in this order. A "
+                "gymnasium.ActionWrapper can offer one of those."
             )
-        head = self.head(1.0)
+        self._head = head = self.head(1.0)
         self.choices = None if self.is_continuous else head.outputs
-        self._stored = (head.action_shape, head.action_dtype)
+        if isinstance(head, HybridHead):
+            self.choices = head.discrete.outputs
 
     def head(self, initial_std: float) -> Head:
         """A new head for this space; `initial_std` is the σ that a Gaussian starts with, squashed or not."""
+        if self.parts:
+            continuous, discrete = (part.head(initial_std) for part in self.parts)
+            assert isinstance(continuous, ContinuousHead)
+            assert isinstance(discrete, DiscreteHead)
+            return HybridHead(continuous, discrete)
         if isinstance(self.space, spaces.Discrete):
             return CategoricalHead(int(self.space.n))
         if isinstance(self.space, spaces.MultiDiscrete):
@@ -74,8 +90,14 @@ class ActionMap:
         kind = SquashedGaussianHead if self.distribution == "squashed" else GaussianHead
         return kind(actions, initial_std)
 
-    def to_env(self, action: Tensor) -> Shaped[np.ndarray, "n ..."]:
-        """Actions as the environment takes them."""
+    def to_env(self, action: Tensor) -> Shaped[np.ndarray, "n ..."] | tuple[np.ndarray, ...]:
+        """Actions as the environment takes them: n of them, for a Tuple a tuple of its parts' n."""
+        if isinstance(self._head, HybridHead):
+            drawn = zip(self.parts, self._head.split(action), strict=True)
+            return tuple(part._part_to_env(each) for part, each in drawn)
+        return self._part_to_env(action)
+
+    def _part_to_env(self, action: Tensor) -> Shaped[np.ndarray, "n ..."]:
         if self.distribution == "squashed" and self.is_continuous:
             action = action.tanh()
         drawn = action.cpu().numpy()
@@ -97,8 +119,7 @@ class ActionMap:
 
     def empty(self, *shape: int) -> Tensor:
         """Storage for actions of these leading axes."""
-        action_shape, dtype = self._stored
-        return torch.empty(*shape, *action_shape, dtype=dtype)
+        return torch.empty(*shape, *self._head.action_shape, dtype=self._head.action_dtype)
 
     def _set_scale(self, box: spaces.Box, clip: float) -> None:
         bounded = np.isfinite(box.low) & np.isfinite(box.high)
@@ -113,6 +134,11 @@ class ActionMap:
         drawn_up_to = clip if self.distribution == "gaussian" else 1.0
         self._gain = np.where(bounded, (high - low) / (2 * drawn_up_to), 1.0).astype(np.float32)
         self._centre = ((high + low) / 2).astype(np.float32)
+
+
+def _is_hybrid(space: spaces.Space[Any]) -> bool:
+    kinds = (spaces.Box, spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary)
+    return isinstance(space, spaces.Tuple) and len(space) == 2 and all(map(isinstance, space.spaces, kinds))
 
 
 def mask_fits(layout: ObservationLayout, actions: ActionMap) -> None:

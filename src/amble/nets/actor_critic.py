@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from amble.nets import network
 from amble.nets.actions import ActionMap, Distribution, mask_fits
-from amble.nets.distributions import DiscreteHead
+from amble.nets.distributions import DiscreteHead, HybridHead
 from amble.nets.memory import Remembered
 from amble.nets.network import NetShape
 from amble.nets.normaliser import Normaliser
@@ -79,6 +79,6 @@ class Policy(nn.Module):
         self, output: Float[Tensor, "*n outputs"], normalised: Float[Tensor, "*n O"]
     ) -> Float[Tensor, "*n outputs"]:
         """The output with the actions ruled out that the observation's mask forbids."""
-        if self.layout.mask is None or not isinstance(self.head, DiscreteHead):
+        if self.layout.mask is None or not isinstance(self.head, DiscreteHead | HybridHead):
             return output
         return self.head.masked(output, normalised[..., self.layout.mask])

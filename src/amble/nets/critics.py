@@ -119,11 +119,17 @@ class QCritic(_Scaled):
         if self.choices is None and not actions.is_continuous:
             raise UsageError(
                 "The estimators q and advantage learn Q of a single choice or of continuous actions; this action space "
-                "has several choices at once. Use baseline, td or gae."
+                "has several choices at once, or both kinds. Use baseline, td or gae."
             )
         inputs = layout.size if self.choices else layout.size + dimensions
         self.net = mlp(
-            inputs, shape.hidden, self.choices or 1, activation=shape.activation, head_gain=1.0, rng=rng
+            inputs,
+            shape.hidden,
+            self.choices or 1,
+            activation=shape.activation,
+            head_gain=1.0,
+            rng=rng,
+            layer_norm=shape.layer_norm,
         )
 
     def forward(

@@ -15,7 +15,7 @@ Every head answers the same questions, so that an algorithm need not know which 
 | `distribution(output)` | (*n, P) | all that the distribution depends on, differentiable |
 | `kl(p, q)` | (*n) | joint D_KL(p ‖ q) of two such tensors, in closed form, differentiable |
 | `ratio_variance(p, q)` | (*n) | Var of p/q over actions of q, in closed form; may be inf |
-| `masked(output, mask)` | (*n, P₀) | discrete heads only: the output with choices taken away |
+| `masked(output, mask)` | (*n, P₀) | heads that choose only: the output with choices taken away |
 
 | head | of | stored action | `distribution` |
 |---|---|---|---|
@@ -25,8 +25,10 @@ Every head answers the same questions, so that an algorithm need not know which 
 | `CategoricalHead` | Discrete | () int | log-probabilities |
 | `MultiCategoricalHead` | MultiDiscrete | (D,) ints | log-probabilities of the branches in turn |
 | `BernoulliHead` | MultiBinary | (D,) ints 0 or 1 | logits |
+| `HybridHead` | Tuple of a Box and one of the last three | (A + D,) floats | the first head's, then the second's |
 
-Where a mask applies, every call takes the masked output. `isinstance(head, DiscreteHead)` tells which can be masked.
+Where a mask applies, every call takes the masked output. `isinstance(head, DiscreteHead | HybridHead)` tells which
+can be masked.
 """
 
 from __future__ import annotations
@@ -34,10 +36,11 @@ from __future__ import annotations
 from amble.nets.heads.beta import BetaHead
 from amble.nets.heads.categorical import BernoulliHead, CategoricalHead, MultiCategoricalHead
 from amble.nets.heads.gaussian import GaussianHead, SquashedGaussianHead
+from amble.nets.heads.hybrid import HybridHead
 
 ContinuousHead = GaussianHead | SquashedGaussianHead | BetaHead
 DiscreteHead = CategoricalHead | MultiCategoricalHead | BernoulliHead
-Head = ContinuousHead | DiscreteHead
+Head = ContinuousHead | DiscreteHead | HybridHead
 
 __all__ = [
     "BernoulliHead",
@@ -47,6 +50,7 @@ __all__ = [
     "DiscreteHead",
     "GaussianHead",
     "Head",
+    "HybridHead",
     "MultiCategoricalHead",
     "SquashedGaussianHead",
 ]

@@ -28,6 +28,8 @@ class NetShape:
     """Of image observations; see `amble.nets.encoders`."""
     memory_size: int = 0
     """Numbers carried from decision to decision; 0 for none."""
+    layer_norm: bool = False
+    """Before the activation of every hidden layer; see `amble.nets.mlp`."""
 
 
 def build(
@@ -47,9 +49,18 @@ def build(
             head_gain=head_gain,
             memory_size=shape.memory_size,
             rng=rng,
+            layer_norm=shape.layer_norm,
         )
     else:
-        net = mlp(inputs, shape.hidden, outputs, activation=shape.activation, head_gain=head_gain, rng=rng)
+        net = mlp(
+            inputs,
+            shape.hidden,
+            outputs,
+            activation=shape.activation,
+            head_gain=head_gain,
+            rng=rng,
+            layer_norm=shape.layer_norm,
+        )
     return encoder, net
 
 

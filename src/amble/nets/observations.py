@@ -52,8 +52,8 @@ class Image:
 
 
 @dataclass(frozen=True)
-class _Leaf:
-    """One part of the space that is no Dict or Tuple."""
+class Part:
+    """One part of the space that is no Dict or Tuple, and where it lies in a row."""
 
     path: _Path
     space: spaces.Space[Any]
@@ -62,6 +62,7 @@ class _Leaf:
 
     @property
     def name(self) -> str:
+        """Its place in the space, for messages: `camera`, or `observation` where it is all there is."""
         return ".".join(map(str, self.path)) or "observation"
 
 
@@ -75,6 +76,7 @@ class ObservationLayout:
     Attributes:
         space: the observation space.
         size: O.
+        parts: what the space is made of, in the space's own order.
         vectors: V, the number of leading columns that a running normaliser is for.
         inputs: the columns that are inputs and no images: those before the mask.
         mask: the mask's columns; None without one.
@@ -92,13 +94,14 @@ class ObservationLayout:
             )
         if all(leaf.kind == "mask" for leaf in leaves):
             raise UsageError(f"The observation space {space} has nothing in it that a policy could see.")
-        self._leaves: list[_Leaf] = []
+        self._leaves: list[Part] = []
         at = 0
         for leaf in sorted(leaves, key=lambda leaf: _ORDER.index(leaf.kind)):
             width = leaf.columns.stop
-            self._leaves.append(_Leaf(leaf.path, leaf.space, leaf.kind, slice(at, at + width)))
+            self._leaves.append(Part(leaf.path, leaf.space, leaf.kind, slice(at, at + width)))
             at += width
         self.size = at
+        self.parts = [next(part for part in self._leaves if part.path == leaf.path) for leaf in leaves]
         self.vectors = sum(_width(leaf.columns) for leaf in self._leaves if leaf.kind == "vector")
         categories = sum(_width(leaf.columns) for leaf in self._leaves if leaf.kind == "categories")
         self.inputs = slice(0, self.vectors + categories)
@@ -178,7 +181,7 @@ class ObservationLayout:
         return self.rows(singles)
 
 
-def _leaves(space: spaces.Space[Any], path: _Path) -> Iterator[_Leaf]:
+def _leaves(space: spaces.Space[Any], path: _Path) -> Iterator[Part]:
     """The parts in the space's order; `columns` says only how many each takes."""
     if isinstance(space, spaces.Dict):
         for key, part in space.spaces.items():
@@ -195,16 +198,16 @@ def _leaves(space: spaces.Space[Any], path: _Path) -> Iterator[_Leaf]:
                 f"The observation space's {MASK!r} is {space}{where}; expected a MultiBinary or a Box with one "
                 "number, 0 or 1, for each choice of the action space."
             )
-        yield _Leaf(path, space, "mask", slice(0, math.prod(space.shape)))
+        yield Part(path, space, "mask", slice(0, math.prod(space.shape)))
     elif isinstance(space, spaces.Box):
         kind: _Kind = "vector" if _channels_last(space.shape) is None else "image"
-        yield _Leaf(path, space, kind, slice(0, math.prod(space.shape)))
+        yield Part(path, space, kind, slice(0, math.prod(space.shape)))
     elif isinstance(space, spaces.Discrete):
-        yield _Leaf(path, space, "categories", slice(0, int(space.n)))
+        yield Part(path, space, "categories", slice(0, int(space.n)))
     elif isinstance(space, spaces.MultiDiscrete):
-        yield _Leaf(path, space, "categories", slice(0, int(space.nvec.sum())))
+        yield Part(path, space, "categories", slice(0, int(space.nvec.sum())))
     elif isinstance(space, spaces.MultiBinary):
-        yield _Leaf(path, space, "categories", slice(0, math.prod(space.shape)))
+        yield Part(path, space, "categories", slice(0, math.prod(space.shape)))
     else:
         raise UsageError(
             f"The observation space {space}{where} is not supported: expected a Box, Discrete, MultiDiscrete or "
@@ -223,7 +226,7 @@ def _channels_last(shape: tuple[int, ...]) -> bool | None:
     return False if shape[0] == min(shape) else None
 
 
-def _image(leaf: _Leaf) -> Image:
+def _image(leaf: Part) -> Image:
     shape = tuple(leaf.space.shape or ())
     last = bool(_channels_last(shape))
     if len(shape) == 2:
@@ -232,7 +235,7 @@ def _image(leaf: _Leaf) -> Image:
     return Image(leaf.columns, sizes, last, leaf.name)
 
 
-def _part(leaf: _Leaf, observation: Any) -> Any:
+def _part(leaf: Part, observation: Any) -> Any:
     """What stands at the leaf's place in an observation."""
     for key in leaf.path:
         try:
@@ -245,7 +248,7 @@ def _part(leaf: _Leaf, observation: Any) -> Any:
     return observation
 
 
-def _batch(leaf: _Leaf, part: Any, n: int) -> Shaped[np.ndarray, "n ..."]:
+def _batch(leaf: Part, part: Any, n: int) -> Shaped[np.ndarray, "n ..."]:
     """The leaf's n observations as an array of the shape that the space says."""
     array = np.asarray(part)
     if array.shape != (n, *(leaf.space.shape or ())):
@@ -268,7 +271,7 @@ def _single(space: spaces.Space[Any], final: Any, i: int, n: int) -> Any:
     return None if final is None or len(final) != n else final[i]
 
 
-def _write(leaf: _Leaf, part: Shaped[np.ndarray, "n ..."], out: Float32[np.ndarray, "n w"]) -> None:
+def _write(leaf: Part, part: Shaped[np.ndarray, "n ..."], out: Float32[np.ndarray, "n w"]) -> None:
     """The leaf's n observations into its columns."""
     if leaf.kind == "categories" and not isinstance(leaf.space, spaces.MultiBinary):
         _write_one_hot(leaf, part, out)
@@ -279,7 +282,7 @@ def _write(leaf: _Leaf, part: Shaped[np.ndarray, "n ..."], out: Float32[np.ndarr
             out[:] = part.reshape(out.shape)
 
 
-def _write_one_hot(leaf: _Leaf, part: Shaped[np.ndarray, "n ..."], out: Float32[np.ndarray, "n w"]) -> None:
+def _write_one_hot(leaf: Part, part: Shaped[np.ndarray, "n ..."], out: Float32[np.ndarray, "n w"]) -> None:
     counts, start = _counts(leaf.space)
     index = part.reshape(len(out), -1).astype(np.int64) - start
     wrong = (index < 0) | (index >= counts)

@@ -33,6 +33,7 @@ def net_shape(network: NetworkSettings) -> NetShape:
         activation=network.activation,
         encoder=network.vis_encode_type,
         memory_size=0 if network.memory is None else network.memory.memory_size,
+        layer_norm=network.layer_norm,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 import amble.envs
-from amble.config import RewardSettings
+from amble.config import UNITY_ENV, RewardSettings
 from amble.envs.rewarded import RewardedVectorEnv
 from amble.errors import UsageError
 from amble.training.policy import PortablePolicy
@@ -36,7 +36,9 @@ def evaluate(run: Path, episodes: int, seed: int | None) -> dict[str, Any]:
     if episodes < 1:
         raise UsageError(f"at least one episode is played; got episodes = {episodes}.")
     policy = PortablePolicy.load(Path(run) / "policy")
-    env = env_of_policy(policy, min(episodes, MOST_ENVS))
+    # A scene of Unity has as many agents as it has.
+    count = 1 if policy.spec["env_id"] == UNITY_ENV else min(episodes, MOST_ENVS)
+    env = env_of_policy(policy, count)
     try:
         played = play_episodes(env, policy, episodes, 0 if seed is None else seed)
     finally:

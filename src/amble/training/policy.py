@@ -11,11 +11,12 @@ from gymnasium.vector import VectorEnv
 from jaxtyping import Bool, Shaped
 from torch import Tensor
 
-from amble.config import RunConfig
+from amble.config import UNITY_ENV, RunConfig
 from amble.nets.actor_critic import Policy
 from amble.nets.network import NetShape
 from amble.training.policy_files import read_policy
 from amble.training.spaces import space_from_json, space_to_json
+from amble.training.unity import scene_kwargs
 
 
 def policy_spec(config: RunConfig, env: VectorEnv, policy: Policy, env_steps: int) -> dict[str, Any]:
@@ -25,13 +26,18 @@ def policy_spec(config: RunConfig, env: VectorEnv, policy: Policy, env_steps: in
     return {
         "behavior": name,
         "env_id": config.env_settings.env_id,
-        "env_kwargs": {**config.env_settings.env_kwargs, **config.environment_parameters},
+        "env_kwargs": (
+            scene_kwargs(config)
+            if config.env_settings.env_id == UNITY_ENV
+            else {**config.env_settings.env_kwargs, **config.environment_parameters}
+        ),
         "observation_space": space_to_json(env.single_observation_space),
         "action_space": space_to_json(env.single_action_space),
         "hidden": [network.hidden_units] * network.num_layers,
         "activation": network.activation,
         "encoder": network.vis_encode_type,
         "memory_size": policy.memory_size,
+        "layer_norm": network.layer_norm,
         "distribution": hyper.distribution,
         "normalise": policy.normaliser is not None,
         "action_clip": hyper.action_clip,
@@ -66,6 +72,7 @@ class PortablePolicy:
                 activation=spec["activation"],
                 encoder=spec.get("encoder", "simple"),
                 memory_size=spec.get("memory_size", 0),
+                layer_norm=spec.get("layer_norm", False),
             ),
             normalise=spec["normalise"],
             initial_std=1.0,
@@ -76,9 +83,14 @@ class PortablePolicy:
         policy.load_state_dict(tensors)
         return cls(policy, spec)
 
+    @property
+    def policy(self) -> Policy:
+        """The networks themselves, for those who write them in another format."""
+        return self._policy
+
     @torch.no_grad()
-    def act(self, observation: Any) -> Shaped[np.ndarray, "n ..."]:
-        """The likeliest actions, as the environment takes them.
+    def act(self, observation: Any) -> Shaped[np.ndarray, "n ..."] | tuple[np.ndarray, ...]:
+        """The likeliest actions, as the environment takes them: n of them, for a Tuple a tuple of its parts' n.
 
         Args:
             observation: raw, of n environments: (n, O), or for other spaces as a VectorEnv gives it.

@@ -14,7 +14,7 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 import amble.envs
-from amble.config import A3CHyperparameters, BehaviorSettings, RewardSettings, RunConfig
+from amble.config import UNITY_ENV, A3CHyperparameters, BehaviorSettings, RewardSettings, RunConfig
 from amble.envs.rewarded import RewardedVectorEnv
 from amble.errors import UsageError
 from amble.nets.critics import Critic
@@ -22,6 +22,7 @@ from amble.training.collect import Collector
 from amble.training.learner import Learner, Row, episode_figures
 from amble.training.random_state import restore_torch_rng, torch_rng_to_json
 from amble.training.threads import torch_threads, update_threads
+from amble.training.unity import make_scenes
 
 BODY_ENVS, OTHER_ENVS = 256, 8
 """How many environments are stepped together unless the run file says: of our batched bodies, of any other."""
@@ -141,9 +142,12 @@ def make_env(config: RunConfig, num_envs: int | None = None, **more: Any) -> Vec
     _, behavior = config.behavior
     if settings.env_id is None:
         raise UsageError("The run file names no environment: set env_settings.env_id, or give --env.")
-    kwargs = {**settings.env_kwargs, **config.environment_parameters, **more}
-    count = num_envs or settings.num_envs or default_num_envs(settings.env_id, behavior)
-    env = amble.envs.make(settings.env_id, count, backend=settings.backend, **kwargs)
+    if settings.env_id == UNITY_ENV:
+        env = make_scenes(config, num_envs)
+    else:
+        kwargs = {**settings.env_kwargs, **config.environment_parameters, **more}
+        count = num_envs or settings.num_envs or default_num_envs(settings.env_id, behavior)
+        env = amble.envs.make(settings.env_id, count, backend=settings.backend, **kwargs)
     if config.rewards is None:
         return env
     return with_rewards(env, config.rewards, behavior.max_steps)

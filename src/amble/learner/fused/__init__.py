@@ -10,7 +10,7 @@ Torch spends most of a small network's minibatch on starting a few hundred opera
 | `handover.py`, `layout.py`, `arrays.py` | torch's samples, parameters and Adam's moments as flat arrays, not copied |
 | `epoch.py`, `policy_gradient.py`, `fit.py`, `act.py` | compiled: an epoch, a step, a critic's fit, a decision |
 | `gradient.py` | what the losses have in common |
-| `network.py`, `activations.py` | forward and backward of the layers |
+| `network.py`, `layer_norm.py`, `activations.py` | forward and backward of the layers |
 | `losses.py`, `heads.py` | the equations of `amble.maths` with their derivatives, each a small function |
 | `adam.py` | the gradient's norm and the step |
 | `parts.py`, `team.py`, `blas.py` | large minibatches shared among threads, and how many a matrix product gets |

@@ -37,7 +37,10 @@ class Room(NamedTuple):
     """Memory for one decision's B rows."""
 
     hidden: np.ndarray
+    """This and the next three as in `Memory`."""
     slope: np.ndarray
+    normal: np.ndarray
+    inverse_std: np.ndarray
     output: np.ndarray
     """(B, P₀)"""
     kept: np.ndarray
@@ -86,7 +89,7 @@ def decide_rows(t, first, last, buffers, nets, theta, scale, room):
     """Decision t of the environments `first` to `last`, written into the buffers; `room` is for their rows."""
     observation = buffers.observation[t, first:last]
     _normalise(buffers.raw[t, first:last], scale, observation)
-    forward(observation, theta, nets.actor, nets.activation, room.hidden, room.slope, room.output)
+    forward(observation, theta, nets.actor, nets.activation, room, room.output)
     continuous = nets.log_std >= 0
     log_std = theta[nets.log_std : nets.log_std + (buffers.log_prob.shape[2] if continuous else 0)]
     numbers = buffers.numbers[t if continuous else 0, first:last]

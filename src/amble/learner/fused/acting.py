@@ -13,6 +13,7 @@ from amble.algorithms.rollout import Rollout
 from amble.learner.fused.act import Buffers, Room, Scale, act
 from amble.learner.fused.arrays import Networks
 from amble.learner.fused.blas import blas_threads
+from amble.learner.fused.handover import hidden_width, layer_norm_room
 from amble.learner.fused.layout import FlatParameters
 from amble.nets.actor_critic import Policy
 
@@ -59,11 +60,13 @@ class FusedActing:
     def room_for(self, rows: int) -> tuple[np.ndarray, ...]:
         """Memory for one decision of so many environments: a `Room`."""
         nets, dimensions = self.nets, self.policy.head.dimensions
-        width = max(1, int(nets.actor[:-1, 1].sum()))
+        width, (normal, inverse_std) = hidden_width(nets.actor), layer_norm_room(rows, nets.actor)
         return tuple(
             Room(
                 hidden=np.empty(rows * width, np.float32),
                 slope=np.empty(rows * width, np.float32),
+                normal=normal,
+                inverse_std=inverse_std,
                 output=np.empty((rows, int(nets.actor[-1, 1])), np.float32),
                 kept=np.zeros((rows, dimensions), np.int64),
             )

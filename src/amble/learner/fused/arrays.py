@@ -35,9 +35,9 @@ class Networks(NamedTuple):
     """What is computed, and where its parameters are in the flat vector; see `network.py`."""
 
     actor: np.ndarray
-    """(layers, 5)"""
+    """(layers, 7)"""
     critic: np.ndarray
-    """(layers, 5)"""
+    """(layers, 7)"""
     activation: int
     head: int
     branches: np.ndarray
@@ -65,6 +65,11 @@ class Memory(NamedTuple):
 
     hidden: np.ndarray
     slope: np.ndarray
+    """Of the activations, by what they were given."""
+    normal: np.ndarray
+    """x̂ of layer norm; as the next, of no length where no network has that."""
+    inverse_std: np.ndarray
+    """1/σ of layer norm, n numbers a layer."""
     delta: np.ndarray
     output: np.ndarray
     """(n·P₀,), as is the next."""

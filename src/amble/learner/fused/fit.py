@@ -35,7 +35,10 @@ class FitMemory(NamedTuple):
     inputs: np.ndarray
     """(n, I)"""
     hidden: np.ndarray
+    """This and the next four as in `Memory`."""
     slope: np.ndarray
+    normal: np.ndarray
+    inverse_std: np.ndarray
     delta: np.ndarray
     output: np.ndarray
     """(n, K), as is the next."""
@@ -48,14 +51,14 @@ def _gradient(index, targets, table, activation, theta, gradient, memory):
     n, total = index.size, 0.0
     inputs, output, d_output = memory.inputs[:n], memory.output[:n], memory.d_output[:n]
     take_rows(targets.inputs, index, inputs)
-    forward(inputs, theta, table, activation, memory.hidden, memory.slope, output)
+    forward(inputs, theta, table, activation, memory, output)
     d_output[:] = 0
     for i in range(n):
         k = targets.choice[index[i]]
         term, slope = losses.squared_error(np.float64(output[i, k]), targets.target[index[i]])
         total += term / n
         d_output[i, k] = slope / n
-    backward(inputs, theta, gradient, table, memory.hidden, memory.slope, memory.delta, d_output)
+    backward(inputs, theta, gradient, table, memory, d_output)
     return total
 
 
@@ -70,7 +73,7 @@ def _compiled_fit() -> Callable[..., Any]:
             targets: the rollout.
             order: (N,) its samples in the order in which they are used.
             ends: (M,) where each minibatch ends in `order`.
-            table: (layers, 5) the critic's; see `network.py`.
+            table: (layers, 7) the critic's; see `network.py`.
             activation: its kind.
             learned: moved.
             step: Adam's settings.

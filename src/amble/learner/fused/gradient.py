@@ -20,7 +20,7 @@ _LARGEST = float(np.finfo(np.float32).max)
 def actor_forward(n, nets, theta, batch, memory):
     """log π of the stored actions and H, by dimension, into `memory`."""
     output = _outputs(n, nets, memory.output)
-    forward(batch.observation[:n], theta, nets.actor, nets.activation, memory.hidden, memory.slope, output)
+    forward(batch.observation[:n], theta, nets.actor, nets.activation, memory, output)
     log_std = _log_std(theta, nets, memory)
     numbers, choices = batch.numbers[:n], batch.choices[:n]
     heads.log_probs(nets.head, output, numbers, choices, nets.branches, log_std, memory.log_prob[:n])
@@ -54,21 +54,21 @@ def actor_backward(n, nets, theta, gradient, batch, memory, by_entropy, by_kl):
         _log_std(gradient, nets, memory),
     )
     observation = batch.observation[:n]
-    backward(observation, theta, gradient, nets.actor, memory.hidden, memory.slope, memory.delta, d_output)
+    backward(observation, theta, gradient, nets.actor, memory, d_output)
 
 
 @kernel
 def critic_forward(n, nets, theta, batch, memory):
     """V into `memory`; the hidden layers' memory is the actor's too, so the actor must be done with it."""
     observation, value = batch.observation[:n], memory.value[:n]
-    forward(observation, theta, nets.critic, nets.activation, memory.hidden, memory.slope, value)
+    forward(observation, theta, nets.critic, nets.activation, memory, value)
 
 
 @kernel
 def critic_backward(n, nets, theta, gradient, batch, memory):
     """The critic's gradient from ∂L/∂V in `memory`, after `critic_forward`."""
     observation, d_value = batch.observation[:n], memory.d_value[:n]
-    backward(observation, theta, gradient, nets.critic, memory.hidden, memory.slope, memory.delta, d_value)
+    backward(observation, theta, gradient, nets.critic, memory, d_value)
 
 
 @kernel

@@ -14,6 +14,7 @@ from amble.algorithms.rollout import Samples
 from amble.learner.fused import activations, heads
 from amble.learner.fused.arrays import Data, Learned, Memory, Networks, Step
 from amble.learner.fused.layout import FlatParameters
+from amble.learner.fused.network import COLUMNS, GAIN
 from amble.nets.actor_critic import Policy
 from amble.nets.critics import Critic
 from amble.nets.distributions import (
@@ -48,7 +49,7 @@ def networks(policy: Policy, critic: Critic | None, flat: FlatParameters) -> Net
     actor, head = cast("nn.Sequential", policy.actor), policy.head
     return Networks(
         actor=table(actor, flat),
-        critic=np.zeros((0, 5), np.int64)
+        critic=np.zeros((0, COLUMNS), np.int64)
         if critic is None
         else table(cast("nn.Sequential", critic.net), flat),
         activation=activation_of(actor),
@@ -64,17 +65,25 @@ def table(net: nn.Sequential, flat: FlatParameters) -> np.ndarray:
     place = 0
     for layer in net:
         if isinstance(layer, nn.Linear):
-            start = flat.start
-            rows.append(
-                [layer.in_features, layer.out_features, start(layer.weight), start(layer.bias), place]
-            )
-            place += layer.out_features
+            inputs, outputs = layer.in_features, layer.out_features
+            rows.append([inputs, outputs, flat.start(layer.weight), flat.start(layer.bias), place, -1, -1])
+            place += outputs
+        elif isinstance(layer, nn.LayerNorm):
+            rows[-1][GAIN:] = flat.start(layer.weight), flat.start(layer.bias)
     return np.array(rows)
 
 
 def hidden_width(*tables: np.ndarray) -> int:
     """Hidden outputs of one sample, of the wider of some networks."""
     return max(int(rows[:-1, 1].sum()) for rows in tables)
+
+
+def layer_norm_room(n: int, *tables: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Room for what layer norm keeps of n samples, of the larger of some networks; none where no network has it."""
+    normed = [rows for rows in tables if (rows[:, GAIN] >= 0).any()]
+    width = max((hidden_width(rows) for rows in normed), default=0)
+    depth = max((len(rows) - 1 for rows in normed), default=0)
+    return np.empty(n * width, np.float32), np.empty(n * depth, np.float32)
 
 
 def threads(n: int, *tables: np.ndarray) -> int:
@@ -86,9 +95,12 @@ def threads(n: int, *tables: np.ndarray) -> int:
 def memory_for(nets: Networks, n: int, dimensions: int) -> Memory:
     """Room for n samples of a head with so many dimensions."""
     width, outputs = n * hidden_width(nets.actor, nets.critic), int(nets.actor[-1, 1])
+    normal, inverse_std = layer_norm_room(n, nets.actor, nets.critic)
     return Memory(
         hidden=np.empty(width, np.float32),
         slope=np.empty(width, np.float32),
+        normal=normal,
+        inverse_std=inverse_std,
         delta=np.empty(width, np.float32),
         output=np.empty(n * outputs, np.float32),
         d_output=np.empty(n * outputs, np.float32),

@@ -24,6 +24,7 @@ from amble.learner.fused.handover import (
     array,
     data_of,
     hidden_width,
+    layer_norm_room,
     learned,
     memory_for,
     networks,
@@ -170,11 +171,13 @@ class _Room:
 
 
 def _fit_memory(layers: np.ndarray, n: int) -> FitMemory:
-    width = n * hidden_width(layers)
+    width, (normal, inverse_std) = n * hidden_width(layers), layer_norm_room(n, layers)
     return FitMemory(
         inputs=np.empty((n, layers[0, 0]), np.float32),
         hidden=np.empty(width, np.float32),
         slope=np.empty(width, np.float32),
+        normal=normal,
+        inverse_std=inverse_std,
         delta=np.empty(width, np.float32),
         output=np.empty((n, layers[-1, 1]), np.float32),
         d_output=np.empty((n, layers[-1, 1]), np.float32),

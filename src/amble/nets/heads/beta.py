@@ -9,10 +9,12 @@ from torch.nn.functional import softplus
 
 from amble.maths import beta
 
-_CANDIDATES = 5
+CANDIDATES = 5
 """Each is rejected with probability under 0.05, so all but the last are with one of 7e-6 at most."""
-_EDGE = 1e-6
+EDGE = 1e-6
 """How near to 0 and 1 an action may come, where the logarithms of its density end."""
+EXCESS_MIN = 1e-30
+"""The least α - 1 and β - 1 that the mode is computed from, so that it never is 0/0."""
 
 
 class BetaHead(nn.Module):
@@ -28,13 +30,13 @@ class BetaHead(nn.Module):
     def __init__(self, actions: int):
         super().__init__()
         self.outputs = 2 * actions
-        self.noise_size = 2 * actions * (_CANDIDATES + 1)
+        self.noise_size = 2 * actions * (CANDIDATES + 1)
         self.dimensions = actions
         self.action_shape = (actions,)
 
     def noise(self, shape: tuple[int, ...], rng: torch.Generator) -> Float[Tensor, "*n noise"]:
         """For each of a dimension's two Gammas, five normal numbers and a uniform one."""
-        noise = torch.randn(*shape, _CANDIDATES + 1, 2 * self.dimensions, generator=rng)
+        noise = torch.randn(*shape, CANDIDATES + 1, 2 * self.dimensions, generator=rng)
         noise[..., -1, :].uniform_(generator=rng)
         return noise.flatten(start_dim=-2)
 
@@ -43,13 +45,13 @@ class BetaHead(nn.Module):
     ) -> Float[Tensor, "*n A"]:
         """a = g_α / (g_α + g_β) with g ~ Gamma, of which the noise decides everything but the shape; no gradient."""
         shape = self.distribution(output).detach()
-        first, second = _gamma(shape, noise.unflatten(-1, (_CANDIDATES + 1, -1))).chunk(2, dim=-1)
-        return (first / (first + second)).clamp(_EDGE, 1 - _EDGE)
+        first, second = _gamma(shape, noise.unflatten(-1, (CANDIDATES + 1, -1))).chunk(2, dim=-1)
+        return (first / (first + second)).clamp(EDGE, 1 - EDGE)
 
     def mode(self, output: Float[Tensor, "*n P"]) -> Float[Tensor, "*n A"]:
         """a = (α - 1) / (α + β - 2)."""
-        first, second = softplus(output).clamp(min=1e-30).chunk(2, dim=-1)
-        return (first / (first + second)).clamp(_EDGE, 1 - _EDGE)
+        first, second = softplus(output).clamp(min=EXCESS_MIN).chunk(2, dim=-1)
+        return (first / (first + second)).clamp(EDGE, 1 - EDGE)
 
     def log_probs(
         self, output: Float[Tensor, "*n P"], action: Float[Tensor, "*n A"]

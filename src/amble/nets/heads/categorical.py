@@ -116,7 +116,7 @@ class MultiCategoricalHead(nn.Module):
     def ratio_variance(self, p: Float[Tensor, "*n K"], q: Float[Tensor, "*n K"]) -> Float[Tensor, "*n"]:
         """Var_{a~q}[p/q] in closed form."""
         branches = zip(self._split(p), self._split(q), strict=True)
-        return _joint_variance([predicted_ratio_variance_categorical(p_d, q_d) for p_d, q_d in branches])
+        return joint_variance([predicted_ratio_variance_categorical(p_d, q_d) for p_d, q_d in branches])
 
     def _split(self, x: Shaped[Tensor, "*n K"]) -> tuple[Tensor, ...]:
         return x.split(self.choices, dim=-1)
@@ -170,7 +170,7 @@ class BernoulliHead(nn.Module):
         p_both, q_both = (
             categorical.log_probs(torch.stack([x, torch.zeros_like(x)], dim=-1)) for x in (p, q)
         )
-        return _joint_variance(list(predicted_ratio_variance_categorical(p_both, q_both).unbind(dim=-1)))
+        return joint_variance(list(predicted_ratio_variance_categorical(p_both, q_both).unbind(dim=-1)))
 
 
 def _masked(logits: Float[Tensor, "*n K"], mask: Shaped[Tensor, "*n K"]) -> Float[Tensor, "*n K"]:
@@ -183,6 +183,6 @@ def _gumbel(shape: tuple[int, ...], rng: torch.Generator) -> Float[Tensor, "*n K
     return -torch.log(-torch.log(u))
 
 
-def _joint_variance(variances: list[Float[Tensor, "*n"]]) -> Float[Tensor, "*n"]:
+def joint_variance(variances: list[Float[Tensor, "*n"]]) -> Float[Tensor, "*n"]:
     """Var of a product of independent ratios, each of mean 1: Π (1 + Var) - 1."""
     return torch.expm1(torch.stack([torch.log1p(variance) for variance in variances]).sum(dim=0))
