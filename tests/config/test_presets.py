@@ -8,16 +8,28 @@ from amble.config import list_presets, load_run, to_yaml
 
 NAMES = [
     "3dball",
+    "backward",
     "cartpole",
     "cartpole-a2c",
     "cartpole-a3c",
     "cartpole-pg",
     "cartpole-trpo",
+    "cheer",
+    "crouch",
+    "hop",
+    "limp",
+    "march",
     "pendulum",
     "pendulum-trpo",
+    "run",
+    "sidestep",
+    "spin",
+    "tiptoe-still",
+    "walk",
     "walker",
     "walker-demo",
     "walker-release-21",
+    "walker-terms",
 ]
 
 

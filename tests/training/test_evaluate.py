@@ -42,15 +42,16 @@ def lengths() -> Callable[..., Any]:
 class TestPlayEpisodes:
     def test_every_environment_plays_its_share(self, lengths: Callable[..., Any]) -> None:
         """The first four to end would all be of the short one, with a mean of 1 instead of 5.5."""
-        returns, counts = play_episodes(lengths(1, 10), Scripted(), 4, seed=0)
+        played = play_episodes(lengths(1, 10), Scripted(), 4, seed=0)
+        returns, counts = played.returns, played.lengths
         assert sorted(returns) == [1, 1, 10, 10]
         assert sorted(counts) == [1, 1, 10, 10]
         assert returns.tolist() == counts.tolist()  # each return beside its own length
 
     def test_shares_that_do_not_come_out_even(self, lengths: Callable[..., Any]) -> None:
-        assert sorted(play_episodes(lengths(2, 3, 4), Scripted(), 4, seed=0)[0]) == [2, 2, 3, 4]
-        assert sorted(play_episodes(lengths(2, 3, 4), Scripted(), 2, seed=0)[0]) == [2, 3]
-        assert sorted(play_episodes(lengths(2), Scripted(), 3, seed=0)[0]) == [2, 2, 2]
+        assert sorted(play_episodes(lengths(2, 3, 4), Scripted(), 4, seed=0).returns) == [2, 2, 3, 4]
+        assert sorted(play_episodes(lengths(2, 3, 4), Scripted(), 2, seed=0).returns) == [2, 3]
+        assert sorted(play_episodes(lengths(2), Scripted(), 3, seed=0).returns) == [2, 2, 2]
 
 
 class TestEvaluate:

@@ -8,11 +8,14 @@ from amble import __version__
 from amble.cli.compare import compare
 from amble.cli.evaluate import evaluate
 from amble.cli.export import export
+from amble.cli.insight import insight
 from amble.cli.play import play
 from amble.cli.plot import plot
 from amble.cli.presets import presets
 from amble.cli.serve import serve
+from amble.cli.signals import signals, terms
 from amble.cli.train import train
+from amble.cli.whatif import whatif
 
 # Plain text everywhere: help and errors read the same in a terminal, a log and a pipe.
 app = typer.Typer(
@@ -23,8 +26,9 @@ app = typer.Typer(
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (train, evaluate, play, plot, compare, export, presets, serve):
+for command in (train, evaluate, play, plot, compare, export, presets, serve, signals, terms, whatif):
     app.command()(command)
+app.add_typer(insight, name="insight")
 
 
 def _show_version(asked: bool) -> bool:

@@ -4,21 +4,27 @@ import json
 import math
 import sys
 from contextlib import redirect_stdout
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from amble.cli.runs import find_policy
+from amble.cli.runs import find_policy, load_own_terms
 
 
 def evaluate(
     run: Annotated[str, typer.Argument(metavar="RUN_DIR|PRESET", help="A run's folder or id, or a preset.")],
     episodes: Annotated[int, typer.Option(min=1, metavar="N", help="Episodes to play.")] = 20,
     seed: Annotated[int | None, typer.Option(min=0, metavar="S", help="Seed of the episodes.")] = None,
+    terms: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The Python file with the reward terms it was trained with."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Play episodes with a trained policy (its mean action) and report the return."""
     folder = find_policy(run)
+    load_own_terms(terms)
 
     from amble.training.evaluate import evaluate as evaluate_run
 

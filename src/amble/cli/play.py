@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from amble.cli.runs import find_policy
+from amble.cli.runs import find_policy, load_own_terms
 from amble.errors import UsageError
 
 
@@ -17,6 +17,10 @@ def play(
         typer.Option(
             metavar="FILE", help="The video's file; default: inside the run, or here for a preset's."
         ),
+    ] = None,
+    terms: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="The Python file with the reward terms it was trained with."),
     ] = None,
     web: Annotated[bool, typer.Option("--web", help="Show it in the browser (not available yet).")] = False,
     seed: Annotated[int | None, typer.Option(min=0, metavar="S", help="Seed of the episodes.")] = None,
@@ -35,6 +39,7 @@ def play(
     if web:
         raise UsageError("`--web` is not available yet; `--video out.mp4` films the policy.")
     folder = find_policy(run)
+    load_own_terms(terms)
 
     if record_demo is not None:
         if video is not None or seconds is not None:

@@ -46,6 +46,14 @@ def find_policy_folder(name: str) -> Path:
     return find_policy(name) / "policy"
 
 
+def load_own_terms(path: Path | None) -> None:
+    """Register the reward terms of the file that `--terms` names, if any."""
+    if path is not None:
+        from amble.rewards.files import load_terms
+
+        load_terms(path)
+
+
 def _nearest_runs(name: str) -> str:
     from difflib import get_close_matches
 

@@ -1,9 +1,11 @@
 """`amble train`: a preset, a run file or any Gymnasium id."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from amble.cli.runs import RESULTS, load_own_terms
 from amble.errors import UsageError
 
 
@@ -29,6 +31,15 @@ def train(
     initialize_from: Annotated[
         str | None, typer.Option(metavar="ID", help="Start from the policy of another run.")
     ] = None,
+    branch_from: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN@STEP", help="Start from a checkpoint of another run, and say so in this one."
+        ),
+    ] = None,
+    terms: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="A Python file with reward terms of your own.")
+    ] = None,
     num_envs: Annotated[int | None, typer.Option(metavar="N", help="Environments stepped together.")] = None,
     device: Annotated[str | None, typer.Option(metavar="cpu|cuda", help="Where tensors live.")] = None,
     time_limit: Annotated[
@@ -49,6 +60,7 @@ def train(
             f"--env {env} is a Unity build, and a run file must say which of its behaviours is trained and how; for "
             f"example `amble train run.yaml --env {env}`."
         )
+    load_own_terms(terms)
     flags: list[tuple[str, str, Any]] = [
         ("--env", "env_settings.env_path" if build else "env_settings.env_id", env),
         ("--trainer", "trainer_type", trainer),
@@ -57,6 +69,7 @@ def train(
         ("--run-id", "checkpoint_settings.run_id", run_id),
         ("--results-dir", "checkpoint_settings.results_dir", results_dir),
         ("--initialize-from", "checkpoint_settings.initialize_from", initialize_from),
+        ("--branch-from", "checkpoint_settings.branch_from", branch_from),
         ("--num-envs", "env_settings.num_envs", num_envs),
         ("--device", "torch_settings.device", device),
         ("--time-limit", "time_limit", time_limit),
@@ -74,6 +87,7 @@ def train(
             False,
             initialize_from is not None and not resume,
         ),
+        ("--branch-from", "checkpoint_settings.resume", False, branch_from is not None and not resume),
     ]
     overrides = [
         *(settings or []),
@@ -82,7 +96,18 @@ def train(
         *(Override(key, value, f"{flag} {value}") for flag, key, value in flags if value is not None),
         *(Override(key, value, flag) for flag, key, value, asked in switches if asked),
     ]
-    if run is not None:
+    if run is None and env is None and branch_from is not None:
+        from amble.training.branch import find_branch
+
+        # The parent's settings, in a run of its own: what the command says of them goes before.
+        parent = find_branch(branch_from, results_dir or RESULTS).run
+        own = [
+            Override("checkpoint_settings.run_id", f"{parent.name}-branch", "--branch-from"),
+            Override("checkpoint_settings.initialize_from", None, "--branch-from"),
+            Override("checkpoint_settings.force", False, "--branch-from"),
+        ]
+        config = load_run(parent / "run.yaml", [*own, *overrides])
+    elif run is not None:
         config = load_run(run, overrides)
     elif env is not None:
         config = run_from_env(env, trainer or "ppo", overrides)

@@ -13,10 +13,11 @@ from amble.config.actor_critics import (
 from amble.config.behavior import BehaviorSettings
 from amble.config.catalogue import Preset, is_shipped, list_presets, shipped_policy
 from amble.config.hyperparameters import GradientHyperparameters, Hyperparameters
-from amble.config.load import load_run, run_from_env
+from amble.config.load import load_rewards, load_run, run_from_env
 from amble.config.network import MemorySettings, NetworkSettings
 from amble.config.overrides import Override
 from amble.config.ppo import PPOHyperparameters
+from amble.config.reshaping import PenaltySettings, RewardSettings, TerminationSettings, TermSettings
 from amble.config.rewards import ExtrinsicReward, RewardSignals
 from amble.config.run import UNITY_ENV, RunConfig
 from amble.config.surroundings import (
@@ -48,13 +49,18 @@ __all__ = [
     "Override",
     "PGHyperparameters",
     "PPOHyperparameters",
+    "PenaltySettings",
     "Preset",
+    "RewardSettings",
     "RewardSignals",
     "RunConfig",
     "TRPOHyperparameters",
+    "TermSettings",
+    "TerminationSettings",
     "TorchSettings",
     "is_shipped",
     "list_presets",
+    "load_rewards",
     "load_run",
     "run_from_env",
     "shipped_policy",

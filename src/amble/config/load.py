@@ -12,7 +12,8 @@ from amble.config.catalogue import list_presets
 from amble.config.explain import Source, explain
 from amble.config.nearest import nearest
 from amble.config.overrides import Override, apply_overrides, parse_override
-from amble.config.run import RunConfig, one_behavior_only
+from amble.config.reshaping import RewardSettings
+from amble.config.run import RunConfig, merged_blocks, one_behavior_only
 from amble.config.yaml_reader import Document, read_document
 from amble.errors import UsageError
 
@@ -46,7 +47,26 @@ def load_run(source: str | Path, overrides: Sequence[str | Override] = ()) -> Ru
     seed of -1 (drawn). UsageError names file, line, key, what was expected, what came and the nearest name.
     """
     path = _find(source)
-    return _resolve(_open(path), path.stem, overrides)
+    return _resolve(_with_base(_open(path), path), path.stem, overrides)
+
+
+def load_rewards(source: str | Path) -> RewardSettings:
+    """The `rewards` block of a preset or a YAML file, which need not hold anything else.
+
+    Raises:
+        UsageError: there is no such file or block, or something in it is wrong; with file, line and key.
+    """
+    path = _find(source)
+    document = _with_base(_open(path), path)
+    block: object = document.values.get("rewards")
+    if not isinstance(block, dict):
+        raise UsageError(f"{document.name}: has no block `rewards` of terms; it says what is to be paid.")
+    try:
+        config = RunConfig.model_validate({"rewards": block})
+    except ValidationError as failure:
+        raise UsageError(explain(failure, Source(document.name, document.lines))) from failure
+    assert config.rewards is not None
+    return config.rewards
 
 
 def run_from_env(env_id: str, trainer: str = "ppo", overrides: Sequence[str | Override] = ()) -> RunConfig:
@@ -84,6 +104,32 @@ def _open(path: Path) -> Document:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.") from error
     return read_document(text, str(path))
+
+
+def _with_base(document: Document, path: Path, above: tuple[str, ...] = ()) -> Document:
+    """The document over the one that it is `based_on`: a preset, or a run file named from where it lies itself."""
+    values = dict(document.values)
+    base = values.pop("based_on", None)
+    if base is None:
+        return Document(document.name, values, document.lines)
+    where = f"{document.name}, line {document.lines.get(('based_on',), 1)}: `based_on`"
+    if not isinstance(base, str):
+        raise UsageError(f"{where} must name a preset or a run file, but is {base!r}.")
+    presets = {preset.name: preset.path for preset in list_presets()}
+    found = presets.get(base, path.parent / base)
+    if not found.is_file():
+        match = nearest(base, presets)
+        raise UsageError(
+            f"{where} names {base!r}, and there is no such preset or file."
+            + (f" The nearest preset is `{match}`." if match else f" Presets: {', '.join(presets)}.")
+        )
+    key = str(found.resolve())
+    if key in above or found.resolve() == path.resolve():
+        raise UsageError(f"{where} leads back to {base!r}: a run file cannot be based on itself.")
+    below = _with_base(_open(found), found, (*above, str(path.resolve())))
+    merged = merged_blocks(below.values, values)
+    assert isinstance(merged, dict)
+    return Document(document.name, cast("dict[str, Any]", merged), document.lines)
 
 
 def _resolve(document: Document, run_id: str, overrides: Sequence[str | Override]) -> RunConfig:

@@ -64,9 +64,13 @@ def _full_path(override: Override, behavior: str | None) -> Path:
     for depth in range(len(path)):
         valid = names_at(path[:depth])
         if valid and path[depth] not in valid:
-            raise UsageError(
-                f"{override.cited}: the key `{override.key}` does not exist. {_suggestion(override.key)}"
+            match = nearest(path[depth], valid) if path[0] == "rewards" and depth else None
+            suggestion = (
+                _suggestion(override.key)
+                if match is None
+                else f"The nearest valid name is `{'.'.join((*path[:depth], match, *path[depth + 1 :]))}`."
             )
+            raise UsageError(f"{override.cited}: the key `{override.key}` does not exist. {suggestion}")
     return path
 
 

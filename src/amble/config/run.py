@@ -8,6 +8,7 @@ from amble.config.actor_critics import A3CHyperparameters
 from amble.config.base import Flag, Positive, Settings
 from amble.config.behavior import BehaviorSettings
 from amble.config.hyperparameters import canonical_names, contradiction
+from amble.config.reshaping import RewardSettings
 from amble.config.surroundings import CheckpointSettings, EngineSettings, EnvSettings, TorchSettings
 from amble.config.trainers import not_supported
 from amble.errors import UsageError
@@ -26,14 +27,14 @@ def _plain_parameter(value: object) -> object:
     return value
 
 
-def _merged(base: object, over: object) -> object:
+def merged_blocks(base: object, over: object) -> object:
     """Deep merge: blocks are united, and where both give a value, `over` does."""
     if not (isinstance(base, dict) and isinstance(over, dict)):
         return over
     base_block, over_block = cast("dict[str, Any]", base), cast("dict[str, Any]", over)
     result = dict(base_block)
     for key, value in over_block.items():
-        result[key] = _merged(base_block[key], value) if key in base_block else value
+        result[key] = merged_blocks(base_block[key], value) if key in base_block else value
     return result
 
 
@@ -62,6 +63,10 @@ class RunConfig(Settings):
     env_settings: EnvSettings = Field(default_factory=EnvSettings, description="Which environment, how many.")
     engine_settings: EngineSettings = Field(
         default_factory=EngineSettings, description="Unity's window and clock, for Unity scenes."
+    )
+    rewards: RewardSettings | None = Field(
+        default=None,
+        description="A reward of named terms in place of the environment's own; null: the environment's own.",
     )
     environment_parameters: dict[str, Annotated[float, BeforeValidator(_plain_parameter)]] = Field(
         default_factory=dict, description="Numbers handed to the environment by name, constant over the run."
@@ -102,7 +107,7 @@ class RunConfig(Settings):
         default = _canonical_behavior(run.get("default_settings"))
         if isinstance(default, dict) and by_name:
             run["behaviors"] = {
-                name: _merged(cast("dict[str, Any]", default), _canonical_behavior(behavior))
+                name: merged_blocks(cast("dict[str, Any]", default), _canonical_behavior(behavior))
                 for name, behavior in by_name.items()
             }
             run.pop("default_settings", None)
@@ -142,6 +147,18 @@ class RunConfig(Settings):
                     trainer,
                     f"is {device}, but trainer a3c's workers share their parameters in the CPU's memory. "
                     "Take cpu, or trainer a2c.",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _rewards_are_collected_here(self) -> "RunConfig":
+        for name, behavior in self.behaviors.items():
+            if self.rewards is not None and behavior.trainer_type == "a3c":
+                raise contradiction(
+                    ("rewards",),
+                    ("behaviors", name, "trainer_type"),
+                    "contradicts: trainer a3c's workers know nothing of the block `rewards` yet. Take trainer a2c, "
+                    "which learns the same way, or remove the block.",
                 )
         return self
 

@@ -1,7 +1,7 @@
 """The names a run file may hold, read off the models themselves."""
 
 from collections.abc import Iterator
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel
 
@@ -19,6 +19,11 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
         if model is not None:
             return model
     return None
+
+
+def _named_by_the_user(annotation: Any) -> bool:
+    """Whether the keys of the block are names of the user's choice, as in `behaviors`."""
+    return get_origin(annotation) is dict
 
 
 def _names_of(model: type[BaseModel]) -> list[str]:
@@ -39,10 +44,11 @@ def names_at(path: tuple[str, ...]) -> list[str]:
     for part in parts:
         if part not in model.model_fields:
             return []
-        inner = _model_in(model.model_fields[part].annotation)
+        annotation = model.model_fields[part].annotation
+        inner = _model_in(annotation)
         if inner is None:
             return []
-        if part == "behaviors" and model is RunConfig and next(parts, None) is None:
+        if _named_by_the_user(annotation) and next(parts, None) is None:
             return []
         model = inner
     return _names_of(model)
@@ -53,6 +59,8 @@ def dotted_names(model: type[BaseModel] = BehaviorSettings, prefix: str = "") ->
     for name in _names_of(model):
         yield prefix + name
         field = model.model_fields.get(name)
-        inner = None if field is None else _model_in(field.annotation)
+        if field is None or _named_by_the_user(field.annotation):
+            continue
+        inner = _model_in(field.annotation)
         if inner is not None and inner is not BehaviorSettings:
             yield from dotted_names(inner, f"{prefix}{name}.")

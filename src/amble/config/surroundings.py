@@ -101,6 +101,11 @@ class CheckpointSettings(Settings):
         description="Run-id whose policy this run starts from, with the step counter at 0. resume goes "
         "before it.",
     )
+    branch_from: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        description="RUN@STEP: the checkpoint of another run whose networks this one starts from, with the step "
+        "counter at 0; kept as the run's parentage. resume goes before it.",
+    )
     resume: Flag = Field(default=False, description="Continue the run of this run-id where it stopped.")
     force: Flag = Field(default=False, description="Overwrite a run of this run-id. Its results are lost.")
     inference: UnsupportedFlag = Field(
@@ -112,13 +117,20 @@ class CheckpointSettings(Settings):
     train_model: UnsupportedFlag = Field(default=False, description="Deprecated. Only false exists here.")
 
     @model_validator(mode="after")
-    def _resume_or_force(self) -> "CheckpointSettings":
+    def _one_way_to_start(self) -> "CheckpointSettings":
         if self.resume and self.force:
             message = (
                 "contradicts: resume continues the run that force would overwrite; choose one of the two."
             )
             raise PydanticCustomError(
                 "cross_field", "{message}", {"key": "resume", "with": "force", "message": message}
+            )
+        if self.initialize_from is not None and self.branch_from is not None:
+            message = "contradicts: a run starts from one other run; choose one of the two."
+            raise PydanticCustomError(
+                "cross_field",
+                "{message}",
+                {"key": "branch_from", "with": "initialize_from", "message": message},
             )
         return self
 

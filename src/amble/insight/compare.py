@@ -320,7 +320,7 @@ def _evaluated(
         for result in results:
             try:
                 policy = PortablePolicy.load(result.run.path / "policy")
-                returns, _ = play_episodes(env, policy, episodes, _EVALUATION_SEED + result.run.seed)
+                returns = play_episodes(env, policy, episodes, _EVALUATION_SEED + result.run.seed).returns
             except AmbleError as error:
                 failures.append(f"{result.run.name}: its policy cannot be evaluated: {error}")
                 continue

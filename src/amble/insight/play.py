@@ -11,12 +11,15 @@ from typing import Any
 
 import gymnasium
 import numpy as np
+from gymnasium.vector import VectorEnv
 
 from amble.config import UNITY_ENV, is_shipped
 from amble.envs.bodies.rendering import RenderingUnavailable, choose_gl
 from amble.envs.making import find_spec
+from amble.envs.rewarded import RewardedVectorEnv
 from amble.errors import AmbleError, UsageError
 from amble.insight.video import caption, write_video
+from amble.training.evaluate import rewards_of
 from amble.training.policy import PortablePolicy
 
 _SECONDS = 20.0
@@ -55,11 +58,14 @@ def play(
     if seconds is None and episodes is None:
         seconds = _SECONDS
     fps = float(env.metadata.get("render_fps", 30))
+    rewarded = _by_its_own_reward(env, policy)
     frames_at_most = None if seconds is None else max(1, round(seconds * fps))
     path = video or (Path(f"{run.name}.mp4") if is_shipped(run) else run / "video.mp4")
     try:
         with _off_screen(env_id):
-            return write_video(_frames(env, policy, seed or 0, episodes, frames_at_most, fps), path, fps)
+            return write_video(
+                _frames(env, policy, rewarded, seed or 0, episodes, frames_at_most, fps), path, fps
+            )
     finally:
         env.close()
 
@@ -99,9 +105,20 @@ def _off_screen(env_id: str) -> Iterator[None]:
         del os.environ["MUJOCO_GL"]  # `choose_gl` chooses only where there was none
 
 
+def _by_its_own_reward(env: gymnasium.Env[Any, Any], policy: PortablePolicy) -> RewardedVectorEnv | None:
+    """Let a body of ours pay, and end episodes, as the policy learned it; None where it learned the task's own."""
+    settings, vector = rewards_of(policy.spec), getattr(env.unwrapped, "vector", None)
+    if settings is None or not isinstance(vector, VectorEnv):
+        return None
+    rewarded = RewardedVectorEnv(vector, settings)
+    rewarded.engine.at(policy.spec["env_steps"])
+    return rewarded
+
+
 def _frames(
     env: gymnasium.Env[Any, Any],
     policy: PortablePolicy,
+    rewarded: RewardedVectorEnv | None,
     seed: int,
     episodes: int | None,
     at_most: int | None,
@@ -113,7 +130,7 @@ def _frames(
         observation, _ = env.reset(seed=seed + episode)
         policy.forget()
         episode += 1
-        total, decisions, over = 0.0, 0, False
+        total, own, decisions, over = 0.0, 0.0, 0, False
         while not over:
             if shown == at_most:
                 return
@@ -129,10 +146,12 @@ def _frames(
                 f"{policy.spec['behavior']} after {policy.spec['env_steps']:,} steps",
                 f"episode {episode}",
             ]
-            yield caption(frame, [*lines, f"{decisions / fps:4.1f} s   return {total:.1f}"])
+            returns = f"return {total:.1f}" if rewarded is None else f"return {own:.1f}, reshaped {total:.1f}"
+            yield caption(frame, [*lines, f"{decisions / fps:4.1f} s   {returns}"])
             shown += 1
             action = _only(policy.act(_batch_of_one(observation)))
             observation, reward, terminated, truncated, _ = env.step(action)
+            own += 0.0 if rewarded is None else float(rewarded.reference[0])
             total, decisions, over = total + float(reward), decisions + 1, terminated or truncated
 
 

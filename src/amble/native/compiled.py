@@ -26,6 +26,12 @@ def kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     return _compiled(function, fastmath=_SAFE, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
+def exact_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for one whose every rounding counts: bit for bit what NumPy gives for the same operations."""
+    # Said in so many words: what is not said of a callee, Numba takes from the caller.
+    return _compiled(function, fastmath=False, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+
 def sum_kernel(function: Callable[..., Any]) -> Callable[..., Any]:
     """The same for one that sums many numbers in the compiler's order, which fills registers."""
     return _compiled(function, fastmath=_SAFE | {"reassoc"}, no_cpython_wrapper=True, no_cfunc_wrapper=True)

@@ -1,7 +1,9 @@
-"""How good a finished policy is: its mean action, its normaliser frozen, the environment's own reward."""
+"""How good a finished policy is: its mean action, its normaliser frozen, by the environment's own reward
+and, where it learned from another, by that one too."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,11 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 import amble.envs
-from amble.config import UNITY_ENV
+from amble.config import UNITY_ENV, RewardSettings
+from amble.envs.rewarded import RewardedVectorEnv
 from amble.errors import UsageError
 from amble.training.policy import PortablePolicy
+from amble.training.trainer import with_rewards
 
 MOST_ENVS = 100
 
@@ -25,55 +29,91 @@ def evaluate(run: Path, episodes: int, seed: int | None) -> dict[str, Any]:
         seed: of the episodes; 0 if None.
 
     Returns:
-        return_mean, return_std, return_min, return_max, length_mean (decisions), episodes, seed, env_steps.
+        return_mean, return_std, return_min, return_max of the environment's own reward, length_mean (decisions),
+        episodes, seed, env_steps; of a policy trained with a `rewards` block also `reshaped_return_mean` and
+        `reshaped_return_std`, of the reward that it learned from.
     """
     if episodes < 1:
         raise UsageError(f"at least one episode is played; got episodes = {episodes}.")
     policy = PortablePolicy.load(Path(run) / "policy")
-    spec = policy.spec
-    count = (
-        1 if spec["env_id"] == UNITY_ENV else min(episodes, MOST_ENVS)
-    )  # a scene has as many agents as it has
-    env = amble.envs.make(spec["env_id"], count, **spec["env_kwargs"])
+    # A scene of Unity has as many agents as it has.
+    count = 1 if policy.spec["env_id"] == UNITY_ENV else min(episodes, MOST_ENVS)
+    env = env_of_policy(policy, count)
     try:
-        returns, lengths = play_episodes(env, policy, episodes, 0 if seed is None else seed)
+        played = play_episodes(env, policy, episodes, 0 if seed is None else seed)
     finally:
         env.close()
+    returns, reshaped = played.returns, played.reshaped
     return {
         "return_mean": float(returns.mean()),
         "return_std": float(returns.std()),
         "return_min": float(returns.min()),
         "return_max": float(returns.max()),
-        "length_mean": float(lengths.mean()),
+        "length_mean": float(played.lengths.mean()),
         "episodes": len(returns),
         "seed": 0 if seed is None else seed,
-        "env_steps": spec["env_steps"],
+        "env_steps": policy.spec["env_steps"],
+        **(
+            {}
+            if reshaped is None
+            else {
+                "reshaped_return_mean": float(reshaped.mean()),
+                "reshaped_return_std": float(reshaped.std()),
+            }
+        ),
     }
 
 
-def play_episodes(
-    env: VectorEnv, policy: PortablePolicy, episodes: int, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns (n,) and lengths (n,) of `episodes` episodes.
+def env_of_policy(policy: PortablePolicy, num_envs: int) -> VectorEnv:
+    """The environments that a policy was trained in, with the reward and the rules that it was trained by."""
+    spec = policy.spec
+    env = amble.envs.make(spec["env_id"], num_envs, **spec["env_kwargs"])
+    settings = rewards_of(spec)
+    if settings is None:
+        return env
+    rewarded = with_rewards(env, settings)
+    rewarded.engine.at(spec["env_steps"])
+    return rewarded
+
+
+def rewards_of(spec: dict[str, Any]) -> RewardSettings | None:
+    """The `rewards` block that a policy was trained with."""
+    block = spec["reward"].get("terms")
+    return None if block is None else RewardSettings.model_validate(block)
+
+
+@dataclass(frozen=True)
+class Played:
+    """Whole episodes: their returns by the environment's own reward (n,), and lengths in decisions (n,)."""
+
+    returns: np.ndarray
+    lengths: np.ndarray
+    reshaped: np.ndarray | None
+    """(n,) by the reward of a `rewards` block; None without one"""
+
+
+def play_episodes(env: VectorEnv, policy: PortablePolicy, episodes: int, seed: int) -> Played:
+    """Play `episodes` episodes.
 
     Each environment plays a share fixed beforehand: counting whichever end first would favour short ones.
     """
     count = env.num_envs
     share = np.full(count, episodes // count) + (np.arange(count) < episodes % count)
-    total, length = np.zeros(count), np.zeros(count, np.int64)
-    returns: list[float] = []
-    lengths: list[int] = []
+    total, own, length = np.zeros(count), np.zeros(count), np.zeros(count, np.int64)
+    ended: list[tuple[float, float, int]] = []
     observation, _ = env.reset(seed=seed)
     policy.forget()
     while share.any():
-        observation, reward, terminated, truncated, _ = env.step(policy.act(observation))
+        observation, reward, terminated, truncated, info = env.step(policy.act(observation))
         total += reward
+        own += info.get("reference_reward", reward)
         length += 1
         done = terminated | truncated
         for i in np.flatnonzero(done & (share > 0)):
-            returns.append(float(total[i]))
-            lengths.append(int(length[i]))
+            ended.append((float(own[i]), float(total[i]), int(length[i])))
             share[i] -= 1
-        total[done], length[done] = 0.0, 0
+        total[done], own[done], length[done] = 0.0, 0.0, 0
         policy.forget(done)
-    return np.array(returns), np.array(lengths)
+    returns, reshaped, lengths = zip(*ended, strict=True)
+    rewarded = isinstance(env, RewardedVectorEnv)
+    return Played(np.array(returns), np.array(lengths), np.array(reshaped) if rewarded else None)

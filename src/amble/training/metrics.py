@@ -148,7 +148,16 @@ def scalars(row: Row) -> dict[str, float]:
         values["policy_loss"] = abs(values["policy_loss"])  # as ML-Agents plots it
     if "return_mean" in values:
         values.setdefault("extrinsic_reward", values["return_mean"])
-    return {ML_AGENTS_TAGS.get(key, f"Amble/{key}"): value for key, value in values.items()}
+    return {_tag(key): value for key, value in values.items()}
+
+
+def _tag(key: str) -> str:
+    """Terms of a reshaped reward, and the returns that they make, stand together in TensorBoard."""
+    if key.startswith("term."):
+        return f"Reward/{key.removeprefix('term.')}"
+    if key in ("reshaped_return_mean", "reference_return_mean"):
+        return f"Reward/{key}"
+    return ML_AGENTS_TAGS.get(key, f"Amble/{key}")
 
 
 def read_metrics(run_dir: Path) -> list[dict[str, float | int | str | None]]:

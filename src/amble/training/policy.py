@@ -41,7 +41,10 @@ def policy_spec(config: RunConfig, env: VectorEnv, policy: Policy, env_steps: in
         "distribution": hyper.distribution,
         "normalise": policy.normaliser is not None,
         "action_clip": hyper.action_clip,
-        "reward": {"extrinsic": behavior.reward_signals.extrinsic.model_dump()},
+        "reward": {
+            "extrinsic": behavior.reward_signals.extrinsic.model_dump(),
+            "terms": None if config.rewards is None else config.rewards.model_dump(),
+        },
         "env_steps": env_steps,
     }
 

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from amble.config import RunConfig, load_run, to_yaml
-from amble.errors import AmbleError
+from amble.errors import AmbleError, UsageError
 from amble.native import waits
+from amble.rewards.engine import RewardFault
 from amble.training.asynchronous import AsynchronousTrainer
 from amble.training.autopilot import choices
+from amble.training.branch import Branch, find_branch, parentage
 from amble.training.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from amble.training.files import write_file
 from amble.training.interrupt import StopRequest
@@ -30,6 +32,7 @@ def train(config: RunConfig) -> int:
         UsageError: what `config` asks for cannot be done; nothing was written.
         AmbleError: the run failed; what it had learned is in its last checkpoint.
     """
+    config, branch = _with_branch(config)
     settings = config.checkpoint_settings
     trainer = make_trainer(_seed_of_resumed(config))  # before the directory: what cannot start writes nothing
     try:
@@ -40,8 +43,11 @@ def train(config: RunConfig) -> int:
             force=settings.force,
             initialize_from=None if settings.resume else settings.initialize_from,
         )
+        if branch is not None and branch.run.resolve() == run.path.resolve():
+            run.close()
+            raise UsageError(f"--branch-from {branch.text} is this very run: give another --run-id.")
         with run:
-            return _train_in(run, trainer)
+            return _train_in(run, trainer, branch)
     finally:
         trainer.close()
 
@@ -52,9 +58,21 @@ def make_trainer(config: RunConfig) -> Learner:
     return AsynchronousTrainer(config) if behavior.trainer_type == "a3c" else Trainer(config)
 
 
-def _train_in(run: RunDirectory, trainer: Learner) -> int:
+def _with_branch(config: RunConfig) -> tuple[RunConfig, Branch | None]:
+    """The checkpoint to branch off, found before anything is written, and named in full in the settings."""
+    settings = config.checkpoint_settings
+    if settings.branch_from is None or settings.resume:
+        return config, None
+    branch = find_branch(settings.branch_from, settings.results_dir)
+    named = settings.model_copy(update={"branch_from": branch.text})
+    return config.model_copy(update={"checkpoint_settings": named}), branch
+
+
+def _train_in(run: RunDirectory, trainer: Learner, branch: Branch | None) -> int:
     config = trainer.config
-    notes = _restore(run, trainer)
+    notes = _restore(run, trainer, branch)
+    branched = config.checkpoint_settings.branch_from
+    more = {} if branched is None else {"parent": parentage(branched)}
     progress = Progress(trainer.name, trainer.behavior.max_steps, config.time_limit)
     write_file(run.run_yaml, to_yaml(config))
     chosen = choices(trainer)
@@ -79,12 +97,16 @@ def _train_in(run: RunDirectory, trainer: Learner) -> int:
 
         try:
             reason = trainer.run(on_row=on_row, on_checkpoint=save, should_stop=lambda: stop.requested)
+        except RewardFault as fault:
+            save()  # of the last whole iteration: the rollout that a term spoilt has taught nothing yet
+            metrics.write_summary("failed", error=str(fault), **more)
+            raise
         except BaseException as failure:
             kind = "interrupted" if isinstance(failure, KeyboardInterrupt | SystemExit) else "failed"
-            metrics.write_summary(kind, error=str(failure) or type(failure).__name__)
+            metrics.write_summary(kind, error=str(failure) or type(failure).__name__, **more)
             raise
         save()
-        metrics.write_summary(reason if stop.signal is None else stop.signal.name)
+        metrics.write_summary(reason if stop.signal is None else stop.signal.name, **more)
         progress.stop()
         for line in _farewell(run, trainer, reason):
             progress.message(line)
@@ -97,7 +119,7 @@ def _save(run: RunDirectory, trainer: Learner) -> None:
     write_policy(run.policy, trainer.policy.state_dict(), trainer.spec())
 
 
-def _restore(run: RunDirectory, trainer: Learner) -> list[str]:
+def _restore(run: RunDirectory, trainer: Learner, branch: Branch | None) -> list[str]:
     """Load what the run starts from; return lines that say so."""
     settings = trainer.config.checkpoint_settings
     if settings.resume:
@@ -107,6 +129,9 @@ def _restore(run: RunDirectory, trainer: Learner) -> list[str]:
         trainer.restore(*load_checkpoint(checkpoint))
         changed = _differences(load_run(run.run_yaml), trainer.config)
         return [f"Resuming at step {trainer.env_steps}.", *(f"Changed since: {line}" for line in changed)]
+    if branch is not None:
+        trainer.load_weights(load_checkpoint(branch.checkpoint)[0])
+        return [f"Branching off {branch.run} at step {branch.step:,}."]
     if run.initialize_from is not None:
         checkpoint = latest_checkpoint(run.initialize_from / "checkpoints")
         if checkpoint is None:

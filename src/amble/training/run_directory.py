@@ -1,7 +1,7 @@
 """The directory of one run, `results/<run-id>/`, and the lock that keeps a second run out of it.
 
     run.yaml  machine.json  metrics.jsonl  summary.json  events.out.tfevents.*
-    checkpoints/  policy/  curve.png  video.mp4  run.lock
+    checkpoints/  policy/  curve.png  video.mp4  signals.npz  gait.json  gait.png  run.lock
 
 The TensorBoard events lie in the directory itself, so that `tensorboard --logdir results` names each curve
 by its run.
@@ -31,6 +31,9 @@ _OURS = (
     "policy",
     "policy.replaced",
     "curve.png",
+    "gait.json",
+    "gait.png",
+    "signals.npz",
     "video.mp4",
     "events.out.tfevents.*",
     ".tmp-*",

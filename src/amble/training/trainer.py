@@ -14,7 +14,8 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 import amble.envs
-from amble.config import UNITY_ENV, A3CHyperparameters, BehaviorSettings, RunConfig
+from amble.config import UNITY_ENV, A3CHyperparameters, BehaviorSettings, RewardSettings, RunConfig
+from amble.envs.rewarded import RewardedVectorEnv
 from amble.errors import UsageError
 from amble.nets.critics import Critic
 from amble.training.collect import Collector
@@ -63,6 +64,9 @@ class Trainer(Learner):
 
     def iterate(self) -> Row:
         """One iteration: a rollout and the updates by it. Returns its figures."""
+        rewarded = self.env if isinstance(self.env, RewardedVectorEnv) else None
+        if rewarded is not None:
+            rewarded.engine.at(self.env_steps)
         self._begin()
         start = time.perf_counter()
         with torch_threads(1):
@@ -87,6 +91,7 @@ class Trainer(Learner):
             "update_seconds": end - collected,
             **episode_figures(episodes.returns, episodes.lengths),
             "extrinsic_reward": float(rollout.reward.mean()),
+            **({} if rewarded is None else rewarded.engine.ledger.take()),
             **figures,
         }
 
@@ -138,10 +143,23 @@ def make_env(config: RunConfig, num_envs: int | None = None, **more: Any) -> Vec
     if settings.env_id is None:
         raise UsageError("The run file names no environment: set env_settings.env_id, or give --env.")
     if settings.env_id == UNITY_ENV:
-        return make_scenes(config, num_envs)
-    kwargs = {**settings.env_kwargs, **config.environment_parameters, **more}
-    count = num_envs or settings.num_envs or default_num_envs(settings.env_id, behavior)
-    return amble.envs.make(settings.env_id, count, backend=settings.backend, **kwargs)
+        env = make_scenes(config, num_envs)
+    else:
+        kwargs = {**settings.env_kwargs, **config.environment_parameters, **more}
+        count = num_envs or settings.num_envs or default_num_envs(settings.env_id, behavior)
+        env = amble.envs.make(settings.env_id, count, backend=settings.backend, **kwargs)
+    if config.rewards is None:
+        return env
+    return with_rewards(env, config.rewards, behavior.max_steps)
+
+
+def with_rewards(env: VectorEnv, settings: RewardSettings, max_steps: int | None = None) -> RewardedVectorEnv:
+    """`env` paying by the terms of a run file; it is closed where they do not fit it."""
+    try:
+        return RewardedVectorEnv(env, settings, max_steps)
+    except BaseException:
+        env.close()
+        raise
 
 
 def default_num_envs(env_id: str, behavior: BehaviorSettings) -> int:

@@ -32,6 +32,7 @@ from jaxtyping import Bool, Float, Int
 from mujoco.batch import Batch
 
 from amble.envs.backends.cores import usable_cores
+from amble.envs.bodies.published import BodySignals, MuJoCoSignals, Referee
 from amble.envs.bodies.rendering import BodyRenderer
 from amble.errors import AmbleError, EnvironmentFault, UsageError
 
@@ -57,6 +58,8 @@ class BodyVectorEnv(VectorEnv, ABC):
         time_limit: decisions after which an episode is truncated; 0 for never.
         threads: that step them.
         observation_size: O.
+        published: the body's signals, once anybody asked for them.
+        referee: what reward and terminations become before an ended episode is reset; None leaves them.
     """
 
     metadata: dict[str, Any] = {  # noqa: RUF012 (Gymnasium's own declaration)
@@ -116,6 +119,8 @@ class BodyVectorEnv(VectorEnv, ABC):
         self._warnings: Int[np.ndarray, "W"] = np.zeros(self.batch.warning.shape[1], np.int64)
         self._warning_counts: Int[np.ndarray, "B W"] = self.batch.warning[:, :, 1]
         self._warnings_seen = np.zeros(self._warning_counts.shape, np.int64)
+        self.published: BodySignals | None = None
+        self.referee: Referee | None = None
         self._renderer: BodyRenderer | None = None
         self._picture: tuple[mujoco.MjModel, mujoco.MjData] | None = None
 
@@ -143,6 +148,20 @@ class BodyVectorEnv(VectorEnv, ABC):
     def _observe(self, rows: Rows, out: Float[np.ndarray, "n O"]) -> None:
         """Write what the bodies `rows` see into `out`, row by row."""
 
+    def _publish(self) -> BodySignals:
+        """The body's signals; a body with more to tell overrides it."""
+        return MuJoCoSignals(self)
+
+    def publish(self) -> BodySignals:
+        """The body's signals, to be watched and read between a decision and the autoreset: see `referee`."""
+        if self.published is None:
+            self.published = self._publish()
+        return self.published
+
+    def observe_all(self) -> Float[np.ndarray, "B O"]:
+        """What all bodies see as they stand."""
+        return self._observation(slice(None), self.num_envs)
+
     # Gymnasium's VectorEnv.
 
     def reset(
@@ -153,6 +172,8 @@ class BodyVectorEnv(VectorEnv, ABC):
         self.batch.reset(stage=mujoco.mjtStage.mjSTAGE_NONE.value)
         self.steps[:] = 0
         self._reset_bodies(self._all)
+        if self.published is not None:
+            self.published.forget(self._all)
         self._warnings_seen[:] = self._warning_counts
         self._reset_called = True
         return self._observation(slice(None), self.num_envs), {}
@@ -171,7 +192,13 @@ class BodyVectorEnv(VectorEnv, ABC):
         `truncated` is False where a body terminates at its time limit: a terminal state has no value to lose.
         """
         self._check_actions(actions)
+        if self.published is not None:
+            self.published.before(actions)
         reward, terminated, truncated = self._advance(actions)
+        if self.published is not None:
+            self.published.after(reward)
+        if self.referee is not None:
+            reward, terminated = self.referee(reward, terminated)
         self.steps += 1
         self._count_warnings()
         if self.time_limit:
@@ -188,6 +215,8 @@ class BodyVectorEnv(VectorEnv, ABC):
             info = {"final_obs": final, "_final_obs": done}
             self.steps[ids] = 0
             self._reset_bodies(ids)
+            if self.published is not None:
+                self.published.forget(ids)
             self._warnings_seen[:] = self._warning_counts
             observation[ids] = self._observation(ids, len(ids))
         return observation, reward, terminated, truncated, info

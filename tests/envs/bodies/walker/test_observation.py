@@ -119,7 +119,7 @@ def test_reward_and_falls_of_a_state(lived) -> None:
     """What `account` adds, from the same hand-made numbers as the observations."""
     env, _, actions = lived
     reward, fallen = np.zeros(B), np.zeros(B, bool)
-    env._account(reward, fallen)
+    env._account(0, reward, fallen)
     assert not fallen.any()
     for i in range(B):
         value = expected(env, i, actions[i])

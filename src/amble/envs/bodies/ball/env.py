@@ -14,6 +14,7 @@ axes lie in MuJoCo.
 # MuJoCo's compiled modules carry no types.
 # pyright: reportAttributeAccessIssue=false
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 import mujoco
@@ -24,8 +25,10 @@ from jaxtyping import Bool, Float, Int
 
 from amble.envs.bodies.ball.model import TIMESTEP, ball_model
 from amble.envs.bodies.base import BodyVectorEnv, Rows
+from amble.envs.bodies.published import BodySignals, MuJoCoSignals, Read
 from amble.envs.bodies.single import SingleBodyEnv
 from amble.errors import UsageError
+from amble.rewards.signals import Signal
 
 SUBSTEPS = 5  # physics steps a decision
 TIME_LIMIT = 1000  # decisions, 5000 physics steps, 100 s
@@ -129,12 +132,33 @@ class BallVectorEnv(BodyVectorEnv):
         reward = np.where(terminated, np.float32(REWARD_FALLEN), np.float32(REWARD_ON))
         return reward, terminated, np.zeros(self.num_envs, bool)
 
+    def _publish(self) -> BodySignals:
+        return BallSignals(self, substeps=1, substep_seconds=SUBSTEPS * TIMESTEP)
+
     def _observe(self, rows: Rows, out: Float[np.ndarray, "n O"]) -> None:
         _, x, _, z = self._tilt
         out[:, 0] = z[rows]
         out[:, 1] = x[rows]
         out[:, 2:5] = self._qpos[rows, :3][:, _UNITY_XYZ]
         out[:, 5:8] = self._qvel[rows, :3][:, _UNITY_XYZ]
+
+
+class BallSignals(MuJoCoSignals):
+    """Those of the ball, the root, and how far the platform leans."""
+
+    def _more(self) -> Iterator[tuple[Signal, Read]]:
+        yield from super()._more()
+        env, axes = self.env, ("x", "y", "z")
+        yield (
+            Signal("ball_offset", "m", "ball − platform's centre, y up", axes),
+            lambda: env._qpos[:, _UNITY_XYZ],
+        )
+        yield Signal("ball_velocity", "m/s", "y up", axes), lambda: env._qvel[:, _UNITY_XYZ]
+        yield (
+            Signal("platform_lean", "rad", "angle between the platform's up and the vertical"),
+            # cos = 1 − 2(x² + z²) of its unit quaternion
+            lambda: np.arccos(np.clip(1 - 2 * (env._tilt[1] ** 2 + env._tilt[3] ** 2), -1.0, 1.0)),
+        )
 
 
 class BallEnv(SingleBodyEnv):

@@ -30,8 +30,10 @@ from jaxtyping import Bool, Float, Int, Shaped
 from amble.envs.bodies.base import BodyVectorEnv, Rows
 from amble.envs.bodies.gym.contact import ContactForces, with_contact_forces
 from amble.envs.bodies.gym.driven import Simulations
+from amble.envs.bodies.published import BodySignals, MuJoCoSignals, Read
 from amble.envs.bodies.rendering import BodyRenderer
 from amble.errors import AmbleError, UsageError
+from amble.rewards.signals import Signal
 
 log = logging.getLogger(__name__)
 
@@ -148,6 +150,12 @@ class GymVectorEnv(BodyVectorEnv):
         own = {p.name for p in inspect.signature(cls).parameters.values() if p.kind is p.KEYWORD_ONLY}
         return own | set(Common.__annotations__)
 
+    def _publish(self) -> BodySignals:
+        """Root, joints, motors, and what `info` says; a step is taken to see what that is."""
+        self.reset(seed=0)
+        self.step(np.zeros((self.num_envs, self.model.nu), np.float32))
+        return TaskSignals(self, substeps=1, substep_seconds=self.dt)
+
     # The hooks of a task.
 
     def _observation_length(self) -> int:
@@ -263,6 +271,17 @@ class GymVectorEnv(BodyVectorEnv):
             else:
                 setattr(camera, key, value)
         return BodyRenderer(model, camera, width, height)
+
+
+class TaskSignals(MuJoCoSignals):
+    """Those of any body, and the keys of `info`."""
+
+    def _more(self) -> Iterator[tuple[Signal, Read]]:
+        yield from super()._more()
+        for key, value in self.env._info.items():
+            if value.ndim == 1:
+                about = f"what the task says of itself in info[{key!r}]"
+                yield Signal(f"info.{key}", "various", about), lambda key=key: self.env._info[key]
 
 
 class JudgedVectorEnv(GymVectorEnv):

@@ -22,9 +22,11 @@ from gymnasium.vector import AutoresetMode
 from jaxtyping import Bool, Float, Int
 
 from amble.envs.bodies.base import BodyVectorEnv, Rows
+from amble.envs.bodies.published import BodySignals
 from amble.envs.bodies.single import SingleBodyEnv
 from amble.envs.bodies.walker.actions import ACTION_SIZE, ActionMap
 from amble.envs.bodies.walker.drive import drive_share
+from amble.envs.bodies.walker.measures import WalkerSignals
 from amble.envs.bodies.walker.model import UNITY_IN_WORLD, build
 from amble.envs.bodies.walker.observation import OBSERVATION_SIZE, places
 from amble.envs.bodies.walker.passes import Task, account, face_targets, observe
@@ -92,9 +94,17 @@ class WalkerVectorEnv(BodyVectorEnv):
         self._target_radius = s.target_radius or s.skeleton.target_radius
         self._touch_reach = 1.1 * (s.skeleton.start_height + s.skeleton.target_size)
         self._targets_placed = False
-        self._task = tuple(
-            Task(self.goal_speed, self.goal_forward, np.zeros((3, num_envs)), self.target, self.contact)
+        self.task = Task(
+            self.goal_speed,
+            self.goal_forward,
+            np.zeros((3, num_envs)),
+            self.target,
+            self.contact,
+            velocity=np.zeros((3, num_envs)),
+            velocity_error=np.zeros((s.substeps, num_envs)),
+            facing=np.zeros((s.substeps, num_envs)),
         )
+        self._task = tuple(self.task)
         self._away: Float[np.ndarray, "B"] = np.zeros(shape)
 
     def reset(
@@ -134,6 +144,7 @@ class WalkerVectorEnv(BodyVectorEnv):
         reward = np.zeros(self.num_envs)
         fallen = np.zeros(self.num_envs, bool)
         kept = 1.0 - s.drag * s.timestep
+        measures = self._measures
         for substep in range(s.substeps):
             share = drive_share(
                 target - self._qpos[:, _HINGES],
@@ -145,11 +156,13 @@ class WalkerVectorEnv(BodyVectorEnv):
             np.multiply(share, s.spring, out=self._stiffness[:, 1:])
             np.multiply(share, s.damper, out=self._damping[:, _ROOT_DOFS:])
             self.batch.step()
+            if measures is not None and measures.effort:
+                measures.after_physics(target, self._stiffness, self._damping)
             self._qvel *= kept
             if substep > 0:  # MuJoCo's derived fields now describe the state that this substep began from
-                self._account(reward, fallen)
+                self._account(substep - 1, reward, fallen)
         self._make_current()
-        self._account(reward, fallen)
+        self._account(s.substeps - 1, reward, fallen)
         self._check_reward(reward)
         reward[fallen] = s.fall_reward
         return reward, fallen, np.zeros(self.num_envs, bool)
@@ -165,11 +178,20 @@ class WalkerVectorEnv(BodyVectorEnv):
         s = self.settings
         observe(ids, self._bodies, self._task, self._places, self._force_limit, s.max_force, out)
 
+    def _publish(self) -> BodySignals:
+        return WalkerSignals(self)
+
+    @property
+    def _measures(self) -> WalkerSignals | None:
+        return self.published if isinstance(self.published, WalkerSignals) else None
+
     # What happens after every substep.
 
-    def _account(self, reward: Float[np.ndarray, "B"], fallen: Bool[np.ndarray, "B"]) -> None:
+    def _account(self, substep: int, reward: Float[np.ndarray, "B"], fallen: Bool[np.ndarray, "B"]) -> None:
         """Turn the cubes, add the reward of the state the bodies are in, note falls and touched targets."""
-        account(self._bodies, self._task, self.settings.contact_offset, reward, fallen, self._away)
+        account(self._bodies, self._task, self.settings.contact_offset, substep, reward, fallen, self._away)
+        if self._measures is not None and self._measures.feet:
+            self._measures.after_account()
         near = np.flatnonzero(self._away < self._touch_reach)
         if len(near):
             touching = self.signals.near_box(near, self.target[near], self._target_height)

@@ -1,7 +1,7 @@
 """What happens to all Walkers after a substep, and what they observe: one compiled pass over the environments each.
 
 The same in NumPy took a fifth of an environment step. Axes: B environments, n of them, P = 16 parts in the model's
-order, D = 26 hinges.
+order, D = 26 hinges, S substeps a decision.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from amble.envs.bodies.walker.geometry import (
     shortest_arc,
     velocity_at,
 )
-from amble.envs.bodies.walker.task import look_at_target, match_velocity
+from amble.envs.bodies.walker.task import look_at_target, match_velocity, paid
 from amble.native.compiled import entry, fingerprint, kernel
+from amble.rewards.library import tracking
 
 
 class Bodies(NamedTuple):
@@ -64,6 +65,12 @@ class Task(NamedTuple):
     """(B, 3) m"""
     contact: np.ndarray
     """(B, P) which parts touch the ground"""
+    velocity: np.ndarray
+    """(3, B) mean velocity of the parts after the last substep, world axes, m/s"""
+    velocity_error: np.ndarray
+    """(S, B) distance of that velocity from the goal's, after each substep of the decision, m/s"""
+    facing: np.ndarray
+    """(S, B) cosine between the head's and the goal's direction, after each substep of the decision"""
 
 
 class Places(NamedTuple):
@@ -162,7 +169,7 @@ def _observe_one(i, bodies, task, places, force_limit, max_force, out):
 
 
 def _compiled() -> tuple[Callable[..., Any], ...]:
-    sources = fingerprint(__file__)
+    sources = fingerprint(__file__, tracking.__file__)
 
     @entry("the Walker", seconds=5)
     def face_targets(ids, bodies, task):
@@ -174,13 +181,14 @@ def _compiled() -> tuple[Callable[..., Any], ...]:
             _turn_cube(i, task)
 
     @entry("the Walker", seconds=5)
-    def account(bodies, task, contact_offset, reward, fallen, away):
+    def account(bodies, task, contact_offset, substep, reward, fallen, away):
         """Turn the cubes, add the reward of the state the bodies are in, note contacts and falls.
 
         Args:
             bodies: current to MuJoCo's velocity stage.
-            task: its cubes and contacts are written.
+            task: its cubes and contacts are written, and what the reward is made of.
             contact_offset: clearance from which on a part touches the ground, m.
+            substep: which of the decision's, from 0 on.
             reward: (B,) added to.
             fallen: (B,) set where a part touches that must not.
             away: (B,) written: distance of each target along the ground, m.
@@ -194,7 +202,10 @@ def _compiled() -> tuple[Callable[..., Any], ...]:
             vx, vy, vz = _mean_velocity(i, bodies)
             distance = np.sqrt((vx - speed * fx) ** 2 + (vy - speed * fy) ** 2 + vz**2)
             x, y, _z = forward_axis(bodies.quaternion[i, bodies.head])
-            reward[i] += match_velocity(distance, speed) * look_at_target(x, y, fx, fy)
+            facing = x * fx + y * fy
+            reward[i] = paid(reward[i], match_velocity(distance, speed), look_at_target(facing))
+            task.velocity[0, i], task.velocity[1, i], task.velocity[2, i] = vx, vy, vz
+            task.velocity_error[substep, i], task.facing[substep, i] = distance, facing
             fallen[i] |= _note_contacts(i, bodies, contact_offset, task.contact)
             away[i] = np.hypot(
                 task.target[i, 0] - task.cube_position[0, i], task.target[i, 1] - task.cube_position[1, i]

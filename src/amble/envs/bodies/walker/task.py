@@ -1,6 +1,8 @@
 """The Walker's reward, falls and targets: walk at the target speed toward the target, looking at it.
 
-Axes: n environments. The reward's parts are compiled, for one Walker each.
+The reward's two factors are terms that anybody's reward may hold (`rewards/library`), compiled here for one Walker at a
+time without any fused or reordered operation: a product of the same terms in a run file gives the same bits.
+Axes: n environments.
 """
 
 from __future__ import annotations
@@ -8,28 +10,23 @@ from __future__ import annotations
 import numpy as np
 from jaxtyping import Float
 
-from amble.native.compiled import kernel
+from amble.native.compiled import exact_kernel
+from amble.rewards.library import tracking
+
+match_velocity = exact_kernel(tracking.match_velocity)
+"""Of the distance from the goal velocity and the goal speed, for one Walker."""
+look_at_target = exact_kernel(tracking.look_at_target)
+"""Of the cosine between the head's and the goal's direction, for one Walker.
+
+Release 21 drops the head's vertical part first, without normalising again. The goal direction is level, so that part
+never counted, and both releases give the same number.
+"""
 
 
-@kernel
-def match_velocity(distance, goal_speed):
-    """(1 - (d/v*)²)², d = clamp(|v - goal|, 0, v*): 1 at the goal velocity, 0 from v* away on.
-
-    Args:
-        distance: of the parts' mean velocity from the goal velocity, m/s.
-        goal_speed: v*, the goal velocity's magnitude, m/s.
-    """
-    return (1.0 - min(distance / goal_speed, 1.0) ** 2) ** 2
-
-
-@kernel
-def look_at_target(head_x, head_y, goal_x, goal_y):
-    """(head·goal + 1)/2: 1 looking straight at the target, 0 looking away.
-
-    Release 21 drops the head's vertical part first, without normalising again. The goal direction is level, so
-    that part never counted, and both releases give the same number.
-    """
-    return (head_x * goal_x + head_y * goal_y + 1.0) / 2.0
+@exact_kernel
+def paid(reward, match, look):
+    """What a decision's reward is after one more substep."""
+    return reward + match * look
 
 
 def draw_targets(

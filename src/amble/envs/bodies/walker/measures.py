@@ -1,0 +1,228 @@
+"""The Walker's signals, under names that any two-legged body could use.
+
+Forward, right and up are those of an upright frame that faces the goal. Heights are above the ground. Sides are in the
+order left, right. Axes: B environments, S substeps, F = 2 sides, D = 26 hinges.
+"""
+
+# MuJoCo's compiled modules carry no types.
+# pyright: reportAttributeAccessIssue=false
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from amble.envs.bodies.published import BodySignals, Read
+from amble.envs.bodies.walker.actions import ACTION_NAMES
+from amble.envs.bodies.walker.measuring import measure_effort, measure_feet
+from amble.envs.bodies.walker.observation import OBSERVATION_NAMES
+from amble.envs.bodies.walker.skeleton import PART_ORDER
+from amble.rewards.signals import YES_NO, Signal
+
+SIDES = ("left", "right")
+_FRU = ("forward", "right", "up")
+_EFFORT = {"joint_torque", "power", "energy"}
+_FEET = {"foot_load", "air_time", "contact_time", "landing_air_time", "duty_factor"}
+_DUTY_SECONDS = 2.0
+
+
+class WalkerSignals(BodySignals):
+    """Signals of a `WalkerVectorEnv`, which also calls `after_physics` and `after_account` in every substep."""
+
+    observation_names = OBSERVATION_NAMES
+    action_names = ACTION_NAMES
+
+    def __init__(self, env: Any):
+        s, count = env.settings, env.num_envs
+        self._parts = env.signals.bodies
+        self._index = {part: env.signals.names.index(part) for part in PART_ORDER}
+        self._feet: Int[np.ndarray, "F"] = np.array([self._index["footL"], self._index["footR"]])
+        hinges = [env.model.joint(j).name for j in range(1, env.model.njnt)]
+        self._hinges = tuple(hinges)
+        self._knees = [1 + hinges.index("shinL_x"), 1 + hinges.index("shinR_x")]
+        self._seconds = s.decision_seconds
+        self._standing = s.skeleton.start_height - s.skeleton.ground_height
+        self._anchors = env.batch.bind("xanchor")
+        self._torque: Float[np.ndarray, "B D"] = np.zeros((count, len(hinges)))
+        self._power: Float[np.ndarray, "B"] = np.zeros(count)
+        self._load, self._air, self._stance, self._landing = (np.zeros((count, 2)) for _ in range(4))
+        self._duty: Float[np.ndarray, "B F"] = np.full((count, 2), 0.5)
+        self.effort = self.feet = False
+        """Whether anything is to be measured in every substep."""
+        super().__init__(env, substeps=s.substeps, substep_seconds=s.timestep)
+
+    def watch(self, names: Iterable[str]) -> None:
+        """Measure these from now on, besides what is watched already."""
+        super().watch(names)
+        self.effort = bool(self._watched & _EFFORT)
+        self.feet = bool(self._watched & _FEET)
+
+    def before(self, actions: Float[np.ndarray, "B A"]) -> None:
+        """A decision is about to be carried out."""
+        super().before(actions)
+        self._torque[:], self._power[:], self._load[:], self._landing[:] = 0.0, 0.0, 0.0, 0.0
+
+    def forget(self, ids: Int[np.ndarray, "n"]) -> None:
+        """New episodes begin there."""
+        super().forget(ids)
+        self._air[ids], self._stance[ids], self._duty[ids] = 0.0, 0.0, 0.5
+
+    def after_physics(
+        self,
+        target: Float[np.ndarray, "B D"],
+        stiffness: Float[np.ndarray, "B D1"],
+        damping: Float[np.ndarray, "B D6"],
+    ) -> None:
+        """The physics has taken a substep with these joint gains, and no drag has been applied yet."""
+        env = self.env
+        measure_effort(
+            target, env._qpos, env._qvel, stiffness, damping, 1.0 / self.substeps, self._torque, self._power
+        )
+
+    def after_account(self) -> None:
+        """The contacts are those of the substep's end."""
+        env = self.env
+        measure_feet(
+            env.contact, self._feet, env.settings.timestep, 1.0 / self.substeps, env.settings.timestep / _DUTY_SECONDS,
+            self._load, self._air, self._stance, self._landing, self._duty,
+        )  # fmt: skip
+
+    def _more(self) -> Iterable[tuple[Signal, Read]]:
+        env, task, parts, at = self.env, self.env.task, self._parts, self._index
+        position, quaternion, spatial = parts.position, parts.quaternion, parts.spatial
+        hips, chest, head = at["hips"], at["chest"], at["head"]
+        hands, feet = [at["handL"], at["handR"]], self._feet
+        yield (
+            Signal("velocity", "m/s", "mean of all parts, toward the goal, to its right, up", _FRU),
+            self._velocity,
+        )
+        yield (
+            Signal("velocity_error", "m/s", "distance of that velocity from the goal's", taken="substeps"),
+            lambda: task.velocity_error,
+        )
+        yield (
+            Signal("speed", "m/s", "mean of all parts, along the ground, any way"),
+            lambda: np.hypot(*task.velocity[:2]),
+        )
+        yield Signal("goal_speed", "m/s", "that the episode asks for"), lambda: task.goal_speed
+        yield (
+            Signal("goal_distance", "m", "from the hips to the target along the ground"),
+            lambda: np.hypot(
+                task.target[:, 0] - position[:, hips, 0], task.target[:, 1] - position[:, hips, 1]
+            ),
+        )
+        yield (
+            Signal("facing", "1", "cosine of the angle between head and goal direction", taken="substeps"),
+            lambda: task.facing,
+        )
+        yield (
+            Signal(
+                "heading_error", "rad", "the way the hips face, positive to the right of the goal's direction"
+            ),
+            self._heading_error,
+        )
+        yield (
+            Signal("spin_rate", "rad/s", "of the hips about the vertical, positive turning right"),
+            lambda: spatial[:, hips, 2],
+        )
+        yield (
+            Signal("upright", "1", "cosine of the chest's lean from the vertical"),
+            lambda: _up(quaternion[:, chest]),
+        )
+        yield Signal("body_height", "m", "of the hips"), lambda: position[:, hips, 2]
+        yield Signal("head_height", "m", "of the head's middle"), lambda: position[:, head, 2]
+        yield (
+            Signal("standing_height", "m", "of the hips in the start pose, the same throughout"),
+            lambda: np.full(env.num_envs, self._standing),
+        )
+        yield Signal("hand_height", "m", "of each hand", SIDES), lambda: position[:, hands, 2]
+        yield (
+            Signal("knee_height", "m", "of each knee's axis", SIDES),
+            lambda: self._anchors[:, self._knees, 2],
+        )
+        yield Signal("foot_height", "m", "of each foot's lowest point", SIDES), self._clearance
+        yield (
+            Signal("foot_pitch", "rad", "of each foot, positive with the heel above the toes", SIDES),
+            lambda: np.arcsin(np.clip(-_forward_up(quaternion[:, feet]), -1.0, 1.0)),
+        )
+        yield Signal("foot_speed", "m/s", "of each foot along the ground", SIDES), self._foot_speed
+        yield (
+            Signal("foot_contact", YES_NO, "whether each foot is on the ground", SIDES),
+            lambda: env.contact[:, feet],
+        )
+        yield (
+            Signal("foot_load", "1", "share of the decision that each foot was on the ground", SIDES, "mean"),
+            lambda: self._load,
+        )
+        yield Signal("air_time", "s", "since each foot left the ground; 0 on it", SIDES), lambda: self._air
+        yield (
+            Signal("contact_time", "s", "since each foot came down; 0 in the air", SIDES),
+            lambda: self._stance,
+        )
+        yield (
+            Signal(
+                "landing_air_time", "s", "of the flight that each foot ended in this decision; else 0", SIDES
+            ),
+            lambda: self._landing,
+        )
+        yield (
+            Signal(
+                "duty_factor",
+                "1",
+                f"share of the last {_DUTY_SECONDS:.0f} s or so that each foot was down",
+                SIDES,
+            ),
+            lambda: self._duty,
+        )
+        yield (
+            Signal("part_contact", YES_NO, "whether each part is on the ground", env.signals.names),
+            lambda: env.contact,
+        )
+        yield from self._joints()
+        yield (
+            Signal("joint_torque", "N·m", "|τ| of each joint's drive", self._hinges, "mean"),
+            lambda: self._torque,
+        )
+        yield Signal("power", "W", "Σ|τ·ω| over the joints", taken="mean"), lambda: self._power
+        yield Signal("energy", "J", "Σ|τ·ω|·Δt, what the decision took"), lambda: self._power * self._seconds
+        weight = float(env.model.body("hips").subtreemass[0] * env.settings.gravity)
+        yield (
+            Signal("body_weight", "N", "m·g of the body as built, the same throughout"),
+            lambda: np.full(env.num_envs, weight),
+        )
+
+    def _velocity(self) -> Float[np.ndarray, "B 3"]:
+        vx, vy, vz = self.env.task.velocity
+        fx, fy = self.env.task.goal_forward
+        return np.stack([fx * vx + fy * vy, fx * vy - fy * vx, vz], axis=1)
+
+    def _heading_error(self) -> Float[np.ndarray, "B"]:
+        w, x, y, z = self._parts.quaternion[:, self._index["hips"]].T
+        hx, hy = 2 * (x * z + w * y), 2 * (y * z - w * x)
+        fx, fy = self.env.task.goal_forward
+        return np.arctan2(fx * hy - fy * hx, fx * hx + fy * hy)
+
+    def _clearance(self) -> Float[np.ndarray, "B F"]:
+        parts, feet = self._parts, self._feet
+        reach = (np.abs(parts.axes[:, feet, 6:]) * parts.extent[feet]).sum(axis=2)
+        return parts.centre[:, feet, 2] - reach - parts.radius[feet]
+
+    def _foot_speed(self) -> Float[np.ndarray, "B F"]:
+        parts, feet = self._parts, self._feet
+        arm = parts.centre[:, feet] - parts.centre_of_mass[:, None]
+        velocity = parts.spatial[:, feet, 3:] + np.cross(parts.spatial[:, feet, :3], arm)
+        return np.hypot(velocity[..., 0], velocity[..., 1])
+
+
+def _up(q: Float[np.ndarray, "B 4"]) -> Float[np.ndarray, "B"]:
+    """The vertical component of a part's own up, Unity's y: the second column of its rotation matrix."""
+    w, x, y, z = q.T
+    return 2 * (y * z + w * x)
+
+
+def _forward_up(q: Float[np.ndarray, "B F 4"]) -> Float[np.ndarray, "B F"]:
+    """The vertical component of the way each part faces: the third column of its rotation matrix."""
+    return 1 - 2 * (np.square(q[..., 1]) + np.square(q[..., 2]))
