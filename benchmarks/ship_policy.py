@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 
 import amble
-from amble.config import list_presets
+from amble.config import list_presets, load_run, to_yaml
 from amble.training.policy_files import read_policy
 
 POLICIES = Path(amble.__file__).parent / "policies"
@@ -24,8 +24,11 @@ def main() -> None:
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     shutil.copytree(words.run / "policy", folder / "policy")
-    for name in ("run.yaml", "summary.json"):
-        shutil.copy(words.run / name, folder / name)
+    config = load_run(words.run / "run.yaml")
+    place = config.checkpoint_settings.model_copy(update={"results_dir": "results", "run_id": words.preset})
+    config = config.model_copy(update={"checkpoint_settings": place})
+    (folder / "run.yaml").write_text(to_yaml(config), encoding="utf-8")
+    shutil.copy(words.run / "summary.json", folder / "summary.json")
     summary = json.loads((folder / "summary.json").read_text())
     print(f"{folder}: return {summary['return_mean']:.5g} in training, {summary['env_steps']:,} steps")
 
