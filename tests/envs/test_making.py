@@ -286,6 +286,25 @@ def test_a_missing_package_is_named(monkeypatch):
         amble.envs.make("phys2d/CartPole-v1", 2)
 
 
+GARBAGE = """
+import gc
+import amble.envs
+gc.disable()
+kept = [amble.envs.make("HalfCheetah-v5", 4, backend="array", threads=2)]
+kept[0].reset(seed=0)
+kept[0].step(kept[0].action_space.sample())
+kept.append(kept)  # only the collector can free it
+del kept
+amble.envs.make("toys:Tidy-v0", 2, backend="workers").close()
+"""
+
+
+def test_a_worker_leaves_the_threads_of_forgotten_batches_alone():
+    """A fork has them in its memory without their threads, and would wait for those were it to free them."""
+    there = {**os.environ, "PYTHONPATH": os.pathsep.join([str(HERE), os.environ.get("PYTHONPATH", "")])}
+    subprocess.run([sys.executable, "-c", GARBAGE], timeout=60, check=True, env=there)
+
+
 def test_workers_refuse_spaces_of_parts():
     with pytest.raises(UsageError, match=r"Parts-v0: worker processes carry plain arrays only.*inprocess"):
         amble.envs.make("toys:Parts-v0", 2, backend="workers")

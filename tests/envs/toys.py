@@ -1,8 +1,10 @@
 """Small environments that the tests of this room run, whole and broken.
 
-Registered by importing: `toys:Countdown-v0` and `toys:Trouble-v0`.
+Registered by importing: `toys:Countdown-v0`, `toys:Trouble-v0` and so on.
 """
 
+import gc
+import multiprocessing
 import os
 from typing import Any
 
@@ -58,6 +60,15 @@ class Parts(Countdown):
         return {"a": super()._see(action)}
 
 
-for toy in (Countdown, Trouble, Parts):
+class Tidy(Countdown):
+    """Collects garbage when it is made in a worker."""
+
+    def __init__(self):
+        super().__init__()
+        if multiprocessing.parent_process() is not None:
+            gc.collect()
+
+
+for toy in (Countdown, Trouble, Parts, Tidy):
     if f"{toy.__name__}-v0" not in gymnasium.registry:
         gymnasium.register(f"{toy.__name__}-v0", entry_point=toy, max_episode_steps=30)

@@ -8,12 +8,14 @@ shared memory, and only a word and its answer through a pipe.
 Axes: B environments; a worker holds a range of them.
 """
 
+import gc
 import multiprocessing
 import os
 import signal
 import traceback
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from typing import Any
@@ -87,14 +89,17 @@ class WorkersVectorEnv(VectorEnv):
         self._workers: list[tuple[Any, Connection]] = []
         self._ranges: list[range] = []
         self._step = 0
-        for chunk in np.array_split(np.arange(num_envs), min(workers, num_envs)):
-            ids = range(int(chunk[0]), int(chunk[-1]) + 1)
-            here, there = context.Pipe()
-            process = context.Process(target=_work, args=(there, board, spec, env_kwargs, ids), daemon=True)
-            process.start()
-            there.close()
-            self._workers.append((process, here))
-            self._ranges.append(ids)
+        with _nothing_collected_in_a_fork():
+            for chunk in np.array_split(np.arange(num_envs), min(workers, num_envs)):
+                ids = range(int(chunk[0]), int(chunk[-1]) + 1)
+                here, there = context.Pipe()
+                process = context.Process(
+                    target=_work, args=(there, board, spec, env_kwargs, ids), daemon=True
+                )
+                process.start()
+                there.close()
+                self._workers.append((process, here))
+                self._ranges.append(ids)
         self._stop = weakref.finalize(self, _stop, self._workers)
         self._answers()
 
@@ -242,6 +247,20 @@ class _Chunk:
 
     def render(self) -> list[Any]:
         return [env.render() for env in self.envs]
+
+
+@contextmanager
+def _nothing_collected_in_a_fork() -> Iterator[None]:
+    """Processes forked within leave alone what there is by now.
+
+    Whatever ends threads of its own, as a MuJoCo batch does, would wait in a forked process for threads that did not
+    come along, for ever.
+    """
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
 
 
 def _work(pipe: Connection, board: _Board, spec: EnvSpec, env_kwargs: dict[str, Any], ids: range) -> None:

@@ -145,7 +145,8 @@ class Simulations:
 
     def __init__(self, env: GymVectorEnv, model: mujoco.MjModel):
         """`model` is the environment's file compiled as it is, without a sensor of ours."""
-        self._env, self._model = env, model
+        # Not the environment itself: it holds these, and would then wait for the garbage collector.
+        self._model, self._states, self._names = model, env.batch.state, env.judged_by
         self._data = [mujoco.MjData(model) for _ in range(env.num_envs)]
 
         def addresses(fields: list[tuple[str, int]]) -> np.ndarray:
@@ -181,7 +182,7 @@ class Simulations:
 
     def enter(self) -> None:
         """Put every simulation where the environment's is."""
-        for i, (data, state) in enumerate(zip(self._data, self._env.batch.state, strict=True)):
+        for i, (data, state) in enumerate(zip(self._data, self._states, strict=True)):
             self.world.warned[i] += data.warning.number
             mujoco.mj_resetData(self._model, data)
             mujoco.mj_setState(self._model, data, state, _STATE)
@@ -190,7 +191,7 @@ class Simulations:
 
     def leave(self) -> None:
         """Put the environment's simulations where these are."""
-        for data, state in zip(self._data, self._env.batch.state, strict=True):
+        for data, state in zip(self._data, self._states, strict=True):
             mujoco.mj_getState(self._model, data, state, _STATE)
 
     def fields(self, records: np.ndarray) -> dict[str, np.ndarray]:
@@ -198,7 +199,7 @@ class Simulations:
         ends = np.cumsum(self._sizes)
         return {
             name: records[:, end - size : end]
-            for name, size, end in zip(self._env.judged_by, self._sizes, ends, strict=True)
+            for name, size, end in zip(self._names, self._sizes, ends, strict=True)
         }
 
     def new_warnings(self) -> np.ndarray:
