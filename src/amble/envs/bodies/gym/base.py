@@ -375,8 +375,7 @@ class JudgedVectorEnv(GymVectorEnv):
         dict[str, Any],
     ]:
         """Carry out one decision of every environment."""
-        if self._away:
-            self._come_back()
+        self._come_back()
         return super().step(actions)
 
     def render_one(self, index: int) -> np.ndarray:

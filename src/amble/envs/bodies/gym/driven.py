@@ -64,9 +64,9 @@ class World(NamedTuple):
     derived: int
     """Whether an episode's first observation has more in it than the state."""
     warnings: np.ndarray
-    """(B,) addresses of MuJoCo's counters, which a reset sets to 0, and what they had come to."""
+    """(B,) addresses of MuJoCo's counters, which a reset sets to 0."""
     warned: np.ndarray
-    """(B, kinds) by then."""
+    """(B, kinds) what they had come to at the resets so far, summed."""
 
 
 @kernel
@@ -195,7 +195,7 @@ class Simulations:
             mujoco.mj_getState(self._model, data, state, _STATE)
 
     def fields(self, records: np.ndarray) -> dict[str, np.ndarray]:
-        """The fields by name, (n, size) each, of n records (n, R)."""
+        """What n records (n, R) hold, by the name of the field: (n, size) each, in MuJoCo's units."""
         ends = np.cumsum(self._sizes)
         return {
             name: records[:, end - size : end]
