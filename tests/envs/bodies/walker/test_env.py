@@ -266,3 +266,16 @@ def test_gymnasium_makes_and_checks_it() -> None:
     assert observation.shape == (3, 243)
     assert vector.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
     vector.close()
+
+
+def test_the_cube_goes_along_with_the_hips_and_faces_the_target_from_there() -> None:
+    """Far from the start, the way to the target is another one than from the start."""
+    env = WalkerVectorEnv(2, threads=1, random_yaw=False)
+    env.reset(seed=1)
+    env.target[:] = [[9.0, 4.0, 0.5], [-3.0, 8.0, 0.5]]
+    env.batch.qpos[:, :2] += [[6.0, -2.0], [2.0, 5.0]]
+    for _ in range(2):
+        env.step(np.tile(neutral_action(), (2, 1)).astype(np.float32))
+    way = env.target[:, :2] - env.batch.qpos[:, :2]
+    expected = way / np.linalg.norm(way, axis=1, keepdims=True)
+    np.testing.assert_allclose(env.goal_forward.T, expected, atol=5e-3)
