@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from amble.config import RunConfig, load_run, to_yaml
 from amble.errors import AmbleError, UsageError
 from amble.native import waits
 from amble.rewards.engine import RewardFault
+from amble.training.ahead import compiled_ahead
 from amble.training.asynchronous import AsynchronousTrainer
 from amble.training.autopilot import choices
 from amble.training.branch import Branch, find_branch, parentage
@@ -83,9 +85,11 @@ def _train_in(run: RunDirectory, trainer: Learner, branch: Branch | None) -> int
         progress,
         StopRequest(progress.message) as stop,
         waits.explained(progress.message),
+        ExitStack() as stack,
     ):
         metrics.text("Hyperparameters", f"```yaml\n{to_yaml(config)}```")
         progress.start([*_headline(run, trainer), *chosen.sentences(), *config.notes, *notes])
+        stack.enter_context(compiled_ahead(trainer.algorithm))
 
         def on_row(row: Row) -> None:
             metrics.write(row)

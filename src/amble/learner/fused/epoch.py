@@ -36,6 +36,10 @@ FIGURES = (
 """What is told of each minibatch, in the order of the columns."""
 
 
+SOURCES = fingerprint(__file__)
+"""Of everything that is compiled here."""
+
+
 class Loss(NamedTuple):
     """The coefficients of E23 and which of PPO's forms is asked for."""
 
@@ -143,7 +147,7 @@ def _gradient(n, nets, loss, theta, gradient, batch, memory, figures):
 
 
 def _compiled_epoch() -> Callable[..., Any]:
-    sources = fingerprint(__file__)
+    sources = SOURCES
 
     @entry("the fused learner", seconds=15)
     def epoch(data, order, ends, nets, learned, loss, step, batch, memory, figures):
@@ -187,7 +191,7 @@ class InParts(NamedTuple):
 
 
 def _compiled_parts() -> InParts:
-    sources = fingerprint(__file__)
+    sources = SOURCES
 
     @entry("the fused learner", seconds=15)
     def advantages(advantage, order, ends, standardise, out):

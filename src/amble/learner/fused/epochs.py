@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterable
 from itertools import accumulate
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -14,7 +16,7 @@ from amble.algorithms.rollout import Samples, known
 from amble.algorithms.tally import Tally
 from amble.learner.fused.arrays import Data, Memory
 from amble.learner.fused.blas import blas_threads
-from amble.learner.fused.epoch import FIGURES, Loss, epoch
+from amble.learner.fused.epoch import FIGURES, SOURCES, Loss, epoch
 from amble.learner.fused.handover import data_of, learned, memory_for, networks, step_of
 from amble.learner.fused.layout import FlatParameters
 from amble.learner.fused.parts import epoch_in_parts, parts_of
@@ -22,10 +24,15 @@ from amble.learner.fused.team import Team
 
 
 class FusedEpochs:
-    """The epochs of one PPO, whose networks `amble.learner.choice` has found to be served."""
+    """The epochs of one PPO, whose networks `amble.learner.choice` has found to be served.
+
+    Attributes:
+        wait_for: a process that compiles them, whose end the first epoch waits for.
+    """
 
     def __init__(self, ppo: PPO):
         self.ppo = ppo
+        self.wait_for: subprocess.Popen[bytes] | None = None
         self.flat = FlatParameters(ppo.optimiser)
         self.nets = networks(ppo.policy, ppo.critic, self.flat)
         self._learned = tuple(learned(self.flat))
@@ -37,6 +44,9 @@ class FusedEpochs:
 
     def __call__(self, samples: Samples, order: Iterable[Tensor], epsilon: float, beta: float) -> Tally:
         """A gradient step a minibatch; see `Epoch` in `amble.algorithms.ppo`."""
+        if self.wait_for is not None:
+            self.wait_for.wait()
+            self.wait_for = None
         s = self.ppo.settings
         self.flat.adopt()
         minibatches = list(order)
@@ -90,6 +100,12 @@ class FusedEpochs:
                     figures,
                 )
         return Tally(dict(zip(FIGURES, figures.sum(0).tolist(), strict=True)), len(sizes))
+
+    def compiled_mark(self, n: int) -> Path | None:
+        """A file to leave where steps of n samples were compiled, a hint to later runs; None where nothing is kept."""
+        folder = epoch.stats.cache_path  # pyright: ignore[reportFunctionMemberAccess]
+        way = "whole" if parts_of(n, self._largest) == 1 else "in-parts"
+        return None if folder is None else Path(folder) / f"compiled-{way}-{SOURCES:x}"
 
     def _room_for(self, data: Data, n: int, count: int) -> list[tuple[Data, Memory]]:
         """Rooms for `count` parts of up to n samples, kept from epoch to epoch."""
