@@ -174,9 +174,11 @@ class PPO(Algorithm):
         loss = policy_loss + s.value_coefficient * loss_v - beta * entropy
 
         with torch.no_grad():
-            joint = rho if s.ratio == "joint" else ratio(log_prob.sum(-1), log_prob_old.sum(-1))
+            # The dimensions are independent, so their KLs add up to that of the action; the ratio of all at once would
+            # estimate it with a variance that grows exponentially with the dimensions.
+            kl = kl_estimate(rho) * (1 if s.ratio == "joint" else rho.shape[-1])
             figures = torch.stack(
-                [policy_loss, loss_v, entropy, kl_estimate(joint), clip_fraction(rho, epsilon), rho.mean()]
+                [policy_loss, loss_v, entropy, kl, clip_fraction(rho, epsilon), rho.mean()]
             ).tolist()
         names = ("policy_loss", "value_loss", "entropy", "kl", "clip_fraction", "ratio")
         return loss, dict(zip(names, figures, strict=True))

@@ -83,11 +83,11 @@ def _policy_loss(n, loss, has_old, batch, memory, figures):
             old += batch.log_prob[i, d]
             entropy += memory.entropy[i, d]
         joint = losses.ratio(new, old)
-        kl += losses.kl_term(joint[0])
         for r in range(ratios):
-            _, rho, by_log_prob = (
+            x, rho, by_log_prob = (
                 joint if loss.joint else losses.ratio(memory.log_prob[i, r], batch.log_prob[i, r])
             )
+            kl += losses.kl_term(x)
             if has_old:
                 term, by_rho = losses.surrogate(rho, batch.advantage[i])
             else:
