@@ -9,7 +9,7 @@ import torch
 
 from amble.algorithms.ppo import PPO
 from amble.learner.fused.parts import parts_of
-from amble.learner.fused.team import Team
+from amble.native.team import Team
 from amble.training.threads import torch_threads
 from learner_helpers import a_learner, fused, some_samples
 

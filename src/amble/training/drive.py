@@ -24,7 +24,7 @@ from amble.learner.fused import act
 from amble.learner.fused.act import Buffers, Room, Scale, decide_rows
 from amble.learner.fused.acting import FusedActing
 from amble.learner.fused.arrays import Networks
-from amble.learner.fused.team import Team
+from amble.native.team import Team
 from amble.native.compiled import entry, fingerprint, kernel
 
 _GROUPS = 16

@@ -13,7 +13,7 @@ Torch spends most of a small network's minibatch on starting a few hundred opera
 | `network.py`, `layer_norm.py`, `activations.py` | forward and backward of the layers |
 | `losses.py`, `heads.py` | the equations of `amble.maths` with their derivatives, each a small function |
 | `adam.py` | the gradient's norm and the step |
-| `parts.py`, `team.py`, `blas.py` | large minibatches shared among threads, and how many a matrix product gets |
+| `parts.py`, `blas.py` | large minibatches shared among threads, and how many a matrix product gets |
 
 How all of it is compiled is `amble.native.compiled`'s.
 

@@ -20,7 +20,7 @@ from amble.learner.fused.epoch import FIGURES, SOURCES, Loss, epoch
 from amble.learner.fused.handover import data_of, learned, memory_for, networks, step_of
 from amble.learner.fused.layout import FlatParameters
 from amble.learner.fused.parts import epoch_in_parts, parts_of
-from amble.learner.fused.team import Team
+from amble.native.team import Team
 
 
 class FusedEpochs:

@@ -13,7 +13,7 @@ import numpy as np
 
 from amble.learner.fused.arrays import Data
 from amble.learner.fused.epoch import FIGURES, in_parts
-from amble.learner.fused.team import Team
+from amble.native.team import Team
 
 _WORTH_A_PART = 2**25
 """Multiplications of the largest layer's product, a millisecond or so: what handing a part over costs is 2 % of it."""

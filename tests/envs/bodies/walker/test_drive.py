@@ -2,15 +2,16 @@
 
 import numpy as np
 import pytest
+from numba import njit
 
 from amble.envs.bodies.walker import WalkerVectorEnv, neutral_action
 from amble.envs.bodies.walker.actions import ACTION_NAMES
 from amble.envs.bodies.walker.drive import drive_share
 
 
+@njit
 def share(error: float, speed: float, limit: float) -> float:
-    e, w, f = (np.array([[float(value)]]) for value in (error, speed, limit))
-    return float(drive_share(e, w, f, spring=40_000.0, damper=5_000.0)[0, 0])
+    return drive_share(error, speed, limit, 40_000.0, 5_000.0)
 
 
 def test_share_is_one_below_the_limit() -> None:

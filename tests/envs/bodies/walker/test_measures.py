@@ -6,6 +6,7 @@ import pytest
 
 from amble.envs.bodies.walker import WalkerVectorEnv, neutral_action
 from amble.envs.bodies.walker.measures import WalkerSignals
+from walker_passes import accounted
 
 
 def standing(count: int = 1) -> np.ndarray:
@@ -30,9 +31,8 @@ def placed(env: WalkerVectorEnv, yaw: float = 0.0, velocity: tuple[float, ...] =
     mujoco.mju_mulQuat(facing, turn, env.model.qpos0[3:7])
     env.batch.qpos[0, 3:7] = facing
     env.target[0] = (1000.0, 0.0, 0.5)
-    env._make_current()
-    for _ in range(2):  # the cube turns from its previous place
-        env._account(env.settings.substeps - 1, np.zeros(1), np.zeros(1, bool))
+    env._settle(np.arange(1))
+    accounted(env.settings.substeps - 1, env.signals.bodies, env.task, env._sizes)
     return source
 
 
@@ -81,7 +81,7 @@ def test_toes_down_is_a_positive_pitch(env: WalkerVectorEnv) -> None:
     ankle = env.model.joint("footL_x").qposadr[0]
     # Unity's angle is the parent's seen from the child: at a negative one the foot's front goes down.
     env.batch.qpos[0, ankle] = -0.3
-    env._make_current()
+    env._settle(np.arange(1))
     front = source.read("foot_pitch")[0]
     toes, heel = _ends_of_left_foot(env)
     assert front[0] == pytest.approx(0.3 if toes < heel else -0.3)

@@ -8,6 +8,7 @@ from scipy.spatial.transform import Rotation
 from amble.envs.bodies.walker import OBSERVATION_NAMES, WalkerVectorEnv
 from amble.envs.bodies.walker.actions import STRENGTH_ORDER
 from amble.envs.bodies.walker.skeleton import PART_ORDER, SKELETONS
+from walker_passes import accounted
 
 B = 3
 
@@ -118,9 +119,10 @@ def test_strength_is_zero_before_the_first_action() -> None:
 def test_reward_and_falls_of_a_state(lived) -> None:
     """What `account` adds, from the same hand-made numbers as the observations."""
     env, _, actions = lived
-    reward, fallen = np.zeros(B), np.zeros(B, bool)
-    env._account(0, reward, fallen)
-    assert not fallen.any()
+    env.task.reward[:], env.task.fallen[:] = 0.0, False
+    accounted(0, env.signals.bodies, env.task, env._sizes)
+    reward = env.task.reward
+    assert not env.task.fallen.any()
     for i in range(B):
         value = expected(env, i, actions[i])
         _, data = env.model, env.batch.get_data(i)

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import mujoco
 import numpy as np
 
-from amble.envs.bodies.gym.calls import (
+from amble.envs.bodies.calls import (
     forward,
     numbers_at,
     post_constraint,

@@ -10,17 +10,14 @@ saturates, and 0 for a limp joint.
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+
+from amble.native.compiled import exact_kernel
+
+_TINY = float(np.finfo(np.float64).tiny)
 
 
-def drive_share(
-    error: Float[np.ndarray, "B D"],
-    speed: Float[np.ndarray, "B D"],
-    force_limit: Float[np.ndarray, "B D"],
-    *,
-    spring: float,
-    damper: float,
-) -> Float[np.ndarray, "B D"]:
+@exact_kernel
+def drive_share(error, speed, force_limit, spring, damper):
     """The share α in [0, 1] of spring and damper that the force limit F leaves: min(1, F / |k·e - c·ω|).
 
     Args:
@@ -30,9 +27,4 @@ def drive_share(
         spring: k, N·m/rad.
         damper: c, N·m·s/rad.
     """
-    wanted = spring * error
-    wanted -= damper * speed
-    np.abs(wanted, out=wanted)
-    np.maximum(wanted, force_limit, out=wanted)
-    np.maximum(wanted, np.finfo(np.float64).tiny, out=wanted)
-    return np.divide(force_limit, wanted, out=wanted)
+    return force_limit / max(abs(spring * error - damper * speed), force_limit, _TINY)

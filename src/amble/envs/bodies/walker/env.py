@@ -4,7 +4,7 @@ Order of one decision. Five times: drive gains are set from the state, MuJoCo ta
 after every substep the cube turns, the reward is added, falls and touched targets are noted. Unity leaves the
 order of the agent's and the academy's step open; here the five rewards of a decision are those of the five states
 that it leads to. A walker that falls inside a decision is still stepped to its end: the next episode begins with
-the next decision.
+the next decision. `driven.py` carries it out.
 Axes: B environments, D = 26 hinges, P = 16 parts.
 """
 
@@ -25,11 +25,11 @@ from amble.envs.bodies.base import BodyVectorEnv, Rows
 from amble.envs.bodies.published import BodySignals
 from amble.envs.bodies.single import SingleBodyEnv
 from amble.envs.bodies.walker.actions import ACTION_SIZE, ActionMap
-from amble.envs.bodies.walker.drive import drive_share
+from amble.envs.bodies.walker.driven import Drive, Simulators, State, observe
 from amble.envs.bodies.walker.measures import WalkerSignals
 from amble.envs.bodies.walker.model import UNITY_IN_WORLD, build
 from amble.envs.bodies.walker.observation import OBSERVATION_SIZE, places
-from amble.envs.bodies.walker.passes import Task, account, face_targets, observe
+from amble.envs.bodies.walker.passes import Sizes, Task
 from amble.envs.bodies.walker.settings import WalkerSettings
 from amble.envs.bodies.walker.signals import Signals
 from amble.envs.bodies.walker.skeleton import PART_ORDER, WELDED
@@ -37,9 +37,6 @@ from amble.envs.bodies.walker.task import draw_targets
 from amble.errors import EnvironmentFault
 
 _ROOT_DOFS = 6
-_HINGES = slice(7, None)  # in qpos and qpos_spring, behind the root
-_CURRENT = mujoco.mjtStage.mjSTAGE_VEL.value
-_CONTACT = mujoco.mjtDisableBit.mjDSBL_CONTACT.value
 
 
 class WalkerVectorEnv(BodyVectorEnv):
@@ -70,12 +67,12 @@ class WalkerVectorEnv(BodyVectorEnv):
             autoreset_mode=autoreset_mode,
         )
         batch, model = self.batch, self.model
-        self._qpos, self._qvel = batch.bind("qpos"), batch.bind("qvel")
-        self._stiffness, self._damping = batch.expand("jnt_stiffness"), batch.expand("dof_damping")
-        self._spring_target = batch.expand("qpos_spring")
+        self._state = State(batch.bind("qpos"), batch.bind("qvel"), batch.bind("qacc_warmstart"))
         self._marker = batch.bind("mocap_pos")
-        self._disabled = batch.expand("opt.disableflags")
-        self.signals = Signals(batch)
+        self.signals = Signals(model, num_envs)
+        self._simulators = Simulators(
+            model, self.threads, part=self.signals.first_part, geom=self.signals.first_geom
+        )
         self._actions = ActionMap(model, s.max_force)
         turning = [part for part in self.signals.names if part != "hips" and part not in WELDED]
         hinges = {part: int(model.body(part).dofadr[0]) - _ROOT_DOFS for part in turning}
@@ -84,28 +81,44 @@ class WalkerVectorEnv(BodyVectorEnv):
             name: np.array(getattr(model, name)) for name in ("body_mass", "body_inertia", "geom_friction")
         }
 
-        shape = (num_envs,)
+        shape, joints = (num_envs,), (num_envs, len(self._actions.low))
         self.goal_speed: Float[np.ndarray, "B"] = np.ones(shape)
         self.goal_forward: Float[np.ndarray, "2 B"] = np.zeros((2, *shape))
         self.target: Float[np.ndarray, "B 3"] = np.zeros((*shape, 3))
         self.contact: Bool[np.ndarray, "B P"] = np.zeros((*shape, len(PART_ORDER)), bool)
-        self._force_limit: Float[np.ndarray, "B D"] = np.zeros((*shape, len(self._actions.low)))
         self._target_height = s.skeleton.target_size / 2
         self._target_radius = s.target_radius or s.skeleton.target_radius
-        self._touch_reach = 1.1 * (s.skeleton.start_height + s.skeleton.target_size)
+        self._sizes = Sizes(
+            contact_offset=s.contact_offset,
+            half_target=self._target_height,
+            touch_reach=1.1 * (s.skeleton.start_height + s.skeleton.target_size),
+        )
         self._targets_placed = False
         self.task = Task(
             self.goal_speed,
             self.goal_forward,
             np.zeros((3, num_envs)),
             self.target,
-            self.contact,
+            next_target=np.zeros((*shape, 3)),
+            touched=np.zeros(shape, bool),
+            contact=self.contact,
             velocity=np.zeros((3, num_envs)),
             velocity_error=np.zeros((s.substeps, num_envs)),
             facing=np.zeros((s.substeps, num_envs)),
+            reward=np.zeros(shape),
+            fallen=np.zeros(shape, bool),
         )
         self._task = tuple(self.task)
-        self._away: Float[np.ndarray, "B"] = np.zeros(shape)
+        self._drive = Drive(
+            target=np.zeros(joints),
+            limit=np.zeros(joints),
+            spring=s.spring,
+            damper=s.damper,
+            kept=1.0 - s.drag * s.timestep,
+            substeps=s.substeps,
+        )
+        self._unmeasured = WalkerSignals.nothing(self)
+        self._warned = np.zeros((num_envs, len(self._warnings)), np.int64)
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
@@ -120,63 +133,55 @@ class WalkerVectorEnv(BodyVectorEnv):
     def _reset_bodies(self, ids: Int[np.ndarray, "n"]) -> None:
         rng, s = self.np_random, self.settings
         if not self._targets_placed:
-            self._move_targets(np.arange(self.num_envs))
+            for _ in range(2):  # a target, and the next one
+                self._move_targets(self._all)
             self._targets_placed = True
         if s.randomize:
             self._randomize(ids)
         yaw = rng.uniform(0.0, 2 * np.pi, len(ids)) if s.random_yaw else np.zeros(len(ids))
-        self._qpos[ids] = self.model.qpos0
-        self._qpos[ids, 3:7] = _turned(yaw)
-        self._qvel[ids] = 0.0
-        self._force_limit[ids] = 0.0
+        self._state.position[ids] = self.model.qpos0
+        self._state.position[ids, 3:7] = _turned(yaw)
+        self._state.velocity[ids] = 0.0
+        self._drive.limit[ids] = 0.0
         self.goal_speed[ids] = rng.uniform(*s.target_speed_range, len(ids))
-        self.batch.forward(ids, _CURRENT)
-        face_targets(ids, self._bodies, self._task)
+        self._settle(ids)
         self.contact[ids] = False
 
     def _advance(
         self, actions: Float[np.ndarray, "B A"]
     ) -> tuple[Float[np.ndarray, "B"], Bool[np.ndarray, "B"], Bool[np.ndarray, "B"]]:
-        s = self.settings
-        target = self._actions.targets(actions)
-        self._force_limit[:] = self._actions.force_limits(actions)
-        self._spring_target[:, _HINGES] = target
-        reward = np.zeros(self.num_envs)
-        fallen = np.zeros(self.num_envs, bool)
-        kept = 1.0 - s.drag * s.timestep
-        measures = self._measures
-        for substep in range(s.substeps):
-            share = drive_share(
-                target - self._qpos[:, _HINGES],
-                self._qvel[:, _ROOT_DOFS:],
-                self._force_limit,
-                spring=s.spring,
-                damper=s.damper,
-            )
-            np.multiply(share, s.spring, out=self._stiffness[:, 1:])
-            np.multiply(share, s.damper, out=self._damping[:, _ROOT_DOFS:])
-            self.batch.step()
-            if measures is not None and measures.effort:
-                measures.after_physics(target, self._stiffness, self._damping)
-            self._qvel *= kept
-            if substep > 0:  # MuJoCo's derived fields now describe the state that this substep began from
-                self._account(substep - 1, reward, fallen)
-        self._make_current()
-        self._account(s.substeps - 1, reward, fallen)
+        self._drive.target[:] = self._actions.targets(actions)
+        self._drive.limit[:] = self._actions.force_limits(actions)
+        measured = self._unmeasured if self._measures is None else self._measures.measured
+        self._simulators.advance(
+            tuple(self._state),
+            self._bodies,
+            self._task,
+            tuple(self._sizes),
+            tuple(self._drive),
+            tuple(measured),
+            self._warned,
+            count=self.num_envs,
+        )
+        reward, fallen = self.task.reward.copy(), self.task.fallen.copy()
         self._check_reward(reward)
-        reward[fallen] = s.fall_reward
+        reward[fallen] = self.settings.fall_reward
+        if np.count_nonzero(self.task.touched):
+            self._move_targets(np.flatnonzero(self.task.touched))
+            self.task.touched[:] = False
+        if np.count_nonzero(self._warned):
+            self._note_warnings(self._warned)
+            self._warned[:] = 0
         return reward, fallen, np.zeros(self.num_envs, bool)
 
-    def _make_current(self) -> None:
-        """Positions and velocities of the parts as the state now has them; without its contacts, half of the work."""
-        self._disabled |= _CONTACT
-        self.batch.forward(stage=_CURRENT)
-        self._disabled &= ~_CONTACT
+    def _settle(self, ids: Int[np.ndarray, "n"]) -> None:
+        """Bring up to date what is derived from the states of `ids`; their cubes face the targets."""
+        self._simulators.settle(ids, tuple(self._state), self._bodies, self._task)
 
     def _observe(self, rows: Rows, out: Float[np.ndarray, "n O"]) -> None:
         ids = self._all if isinstance(rows, slice) else rows
-        s = self.settings
-        observe(ids, self._bodies, self._task, self._places, self._force_limit, s.max_force, out)
+        max_force = self.settings.max_force
+        observe(ids, self._bodies, self._task, self._places, self._drive.limit, max_force, out)
 
     def _publish(self) -> BodySignals:
         return WalkerSignals(self)
@@ -185,22 +190,13 @@ class WalkerVectorEnv(BodyVectorEnv):
     def _measures(self) -> WalkerSignals | None:
         return self.published if isinstance(self.published, WalkerSignals) else None
 
-    # What happens after every substep.
-
-    def _account(self, substep: int, reward: Float[np.ndarray, "B"], fallen: Bool[np.ndarray, "B"]) -> None:
-        """Turn the cubes, add the reward of the state the bodies are in, note falls and touched targets."""
-        account(self._bodies, self._task, self.settings.contact_offset, substep, reward, fallen, self._away)
-        if self._measures is not None and self._measures.feet:
-            self._measures.after_account()
-        near = np.flatnonzero(self._away < self._touch_reach)
-        if len(near):
-            touching = self.signals.near_box(near, self.target[near], self._target_height)
-            if touching.any():
-                self._move_targets(near[touching])
-
     def _move_targets(self, ids: Int[np.ndarray, "n"]) -> None:
-        self.target[ids] = draw_targets(self.np_random, len(ids), self._target_radius, self._target_height)
+        """The next target is the target from now on, where a touch has not made it so already; draw another."""
+        self.target[ids] = self.task.next_target[ids]
         self._marker[ids, 0] = self.target[ids]
+        self.task.next_target[ids] = draw_targets(
+            self.np_random, len(ids), self._target_radius, self._target_height
+        )
 
     def _randomize(self, ids: Int[np.ndarray, "n"]) -> None:
         """Draw this episode's masses, friction and gravity, as factors on the nominal ones."""
@@ -217,6 +213,7 @@ class WalkerVectorEnv(BodyVectorEnv):
             batch.expand("opt.gravity")[ids, 2] = -self.settings.gravity * factors["gravity"]
         if "mass" in factors:
             batch.set_const(ids)
+        self._simulators.give_models(ids, [batch.get_model(int(i)) for i in ids], self.num_envs)
 
     def _check_reward(self, reward: Float[np.ndarray, "B"]) -> None:
         if np.isfinite(reward).all():

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 
 from amble.envs.bodies.published import BodySignals, Read
 from amble.envs.bodies.walker.actions import ACTION_NAMES
-from amble.envs.bodies.walker.measuring import measure_effort, measure_feet
+from amble.envs.bodies.walker.measuring import Measures, measures
 from amble.envs.bodies.walker.observation import OBSERVATION_NAMES
 from amble.envs.bodies.walker.skeleton import PART_ORDER
 from amble.rewards.signals import YES_NO, Signal
@@ -30,65 +30,54 @@ _DUTY_SECONDS = 2.0
 
 
 class WalkerSignals(BodySignals):
-    """Signals of a `WalkerVectorEnv`, which also calls `after_physics` and `after_account` in every substep."""
+    """Signals of a `WalkerVectorEnv`."""
 
     observation_names = OBSERVATION_NAMES
     action_names = ACTION_NAMES
 
     def __init__(self, env: Any):
-        s, count = env.settings, env.num_envs
+        s = env.settings
         self._parts = env.signals.bodies
         self._index = {part: env.signals.names.index(part) for part in PART_ORDER}
-        self._feet: Int[np.ndarray, "F"] = np.array([self._index["footL"], self._index["footR"]])
-        hinges = [env.model.joint(j).name for j in range(1, env.model.njnt)]
-        self._hinges = tuple(hinges)
-        self._knees = [1 + hinges.index("shinL_x"), 1 + hinges.index("shinR_x")]
+        self._feet = _feet(env)
+        self._hinges = tuple(env.model.joint(j).name for j in range(1, env.model.njnt))
+        self._knees = [1 + self._hinges.index("shinL_x"), 1 + self._hinges.index("shinR_x")]
         self._seconds = s.decision_seconds
         self._standing = s.skeleton.start_height - s.skeleton.ground_height
-        self._anchors = env.batch.bind("xanchor")
-        self._torque: Float[np.ndarray, "B D"] = np.zeros((count, len(hinges)))
-        self._power: Float[np.ndarray, "B"] = np.zeros(count)
-        self._load, self._air, self._stance, self._landing = (np.zeros((count, 2)) for _ in range(4))
-        self._duty: Float[np.ndarray, "B F"] = np.full((count, 2), 0.5)
-        self.effort = self.feet = False
-        """Whether anything is to be measured in every substep."""
+        self.measured = self.nothing(env)
+        """For `driven.py`, which measures in every substep."""
         super().__init__(env, substeps=s.substeps, substep_seconds=s.timestep)
+
+    @staticmethod
+    def nothing(env: Any) -> Measures:
+        """For `driven.py` where nothing is measured."""
+        s = env.settings
+        return measures(
+            env.num_envs,
+            env.model.njnt - 1,
+            _feet(env),
+            seconds=s.timestep,
+            substeps=s.substeps,
+            memory=_DUTY_SECONDS,
+        )
 
     def watch(self, names: Iterable[str]) -> None:
         """Measure these from now on, besides what is watched already."""
         super().watch(names)
-        self.effort = bool(self._watched & _EFFORT)
-        self.feet = bool(self._watched & _FEET)
+        effort, feet = bool(self._watched & _EFFORT), bool(self._watched & _FEET)
+        self.measured = self.measured._replace(effort=effort, feet=feet)
 
     def before(self, actions: Float[np.ndarray, "B A"]) -> None:
         """A decision is about to be carried out."""
         super().before(actions)
-        self._torque[:], self._power[:], self._load[:], self._landing[:] = 0.0, 0.0, 0.0, 0.0
+        m = self.measured
+        m.torque[:], m.power[:], m.load[:], m.landing[:] = 0.0, 0.0, 0.0, 0.0
 
     def forget(self, ids: Int[np.ndarray, "n"]) -> None:
         """New episodes begin there."""
         super().forget(ids)
-        self._air[ids], self._stance[ids], self._duty[ids] = 0.0, 0.0, 0.5
-
-    def after_physics(
-        self,
-        target: Float[np.ndarray, "B D"],
-        stiffness: Float[np.ndarray, "B D1"],
-        damping: Float[np.ndarray, "B D6"],
-    ) -> None:
-        """The physics has taken a substep with these joint gains, and no drag has been applied yet."""
-        env = self.env
-        measure_effort(
-            target, env._qpos, env._qvel, stiffness, damping, 1.0 / self.substeps, self._torque, self._power
-        )
-
-    def after_account(self) -> None:
-        """The contacts are those of the substep's end."""
-        env = self.env
-        measure_feet(
-            env.contact, self._feet, env.settings.timestep, 1.0 / self.substeps, env.settings.timestep / _DUTY_SECONDS,
-            self._load, self._air, self._stance, self._landing, self._duty,
-        )  # fmt: skip
+        m = self.measured
+        m.air[ids], m.stance[ids], m.duty[ids] = 0.0, 0.0, 0.5
 
     def _more(self) -> Iterable[tuple[Signal, Read]]:
         env, task, parts, at = self.env, self.env.task, self._parts, self._index
@@ -141,7 +130,7 @@ class WalkerSignals(BodySignals):
         yield Signal("hand_height", "m", "of each hand", SIDES), lambda: position[:, hands, 2]
         yield (
             Signal("knee_height", "m", "of each knee's axis", SIDES),
-            lambda: self._anchors[:, self._knees, 2],
+            lambda: parts.anchor[:, self._knees, 2],
         )
         yield Signal("foot_height", "m", "of each foot's lowest point", SIDES), self._clearance
         yield (
@@ -155,18 +144,18 @@ class WalkerSignals(BodySignals):
         )
         yield (
             Signal("foot_load", "1", "share of the decision that each foot was on the ground", SIDES, "mean"),
-            lambda: self._load,
+            lambda: self.measured.load,
         )
-        yield Signal("air_time", "s", "since each foot left the ground; 0 on it", SIDES), lambda: self._air
+        yield Signal("air_time", "s", "since each foot left the ground; 0 on it", SIDES), lambda: self.measured.air
         yield (
             Signal("contact_time", "s", "since each foot came down; 0 in the air", SIDES),
-            lambda: self._stance,
+            lambda: self.measured.stance,
         )
         yield (
             Signal(
                 "landing_air_time", "s", "of the flight that each foot ended in this decision; else 0", SIDES
             ),
-            lambda: self._landing,
+            lambda: self.measured.landing,
         )
         yield (
             Signal(
@@ -175,7 +164,7 @@ class WalkerSignals(BodySignals):
                 f"share of the last {_DUTY_SECONDS:.0f} s or so that each foot was down",
                 SIDES,
             ),
-            lambda: self._duty,
+            lambda: self.measured.duty,
         )
         yield (
             Signal("part_contact", YES_NO, "whether each part is on the ground", env.signals.names),
@@ -184,10 +173,10 @@ class WalkerSignals(BodySignals):
         yield from self._joints()
         yield (
             Signal("joint_torque", "N·m", "|τ| of each joint's drive", self._hinges, "mean"),
-            lambda: self._torque,
+            lambda: self.measured.torque,
         )
-        yield Signal("power", "W", "Σ|τ·ω| over the joints", taken="mean"), lambda: self._power
-        yield Signal("energy", "J", "Σ|τ·ω|·Δt, what the decision took"), lambda: self._power * self._seconds
+        yield Signal("power", "W", "Σ|τ·ω| over the joints", taken="mean"), lambda: self.measured.power
+        yield Signal("energy", "J", "Σ|τ·ω|·Δt, what the decision took"), lambda: self.measured.power * self._seconds
         weight = float(env.model.body("hips").subtreemass[0] * env.settings.gravity)
         yield (
             Signal("body_weight", "N", "m·g of the body as built, the same throughout"),
@@ -226,3 +215,7 @@ def _up(q: Float[np.ndarray, "B 4"]) -> Float[np.ndarray, "B"]:
 def _forward_up(q: Float[np.ndarray, "B F 4"]) -> Float[np.ndarray, "B F"]:
     """The vertical component of the way each part faces: the third column of its rotation matrix."""
     return 1 - 2 * (np.square(q[..., 1]) + np.square(q[..., 2]))
+
+
+def _feet(env: Any) -> Int[np.ndarray, "F"]:
+    return np.array([env.signals.names.index(foot) for foot in ("footL", "footR")])

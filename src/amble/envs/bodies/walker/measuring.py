@@ -1,78 +1,115 @@
-"""What is measured in every substep where a reward asks for it: one compiled pass over the environments each.
+"""What the signals measure in every substep: compiled functions of one Walker.
 
-Axes: B environments, F = 2 feet, D = 26 hinges.
+Axes: B environments, D = 26 hinges, F = 2 feet, P parts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import NamedTuple
 
-from amble.native.compiled import entry, fingerprint
+import numpy as np
 
-
-def _compiled() -> tuple[Callable[..., Any], ...]:
-    sources = fingerprint(__file__)
-
-    @entry("the Walker", seconds=5)
-    def measure_effort(target, qpos, qvel, stiffness, damping, share, torque, power):
-        """Add a substep's torques and power to the decision's means.
-
-        The drive is a spring-damper that is solved implicitly, so its torque is that of the state it leads to:
-        τ = k·(target - q') - c·ω'.
-
-        Args:
-            target: (B, D) rad.
-            qpos: (B, 7 + D) after the substep.
-            qvel: (B, 6 + D) after the substep and before drag.
-            stiffness: (B, 1 + D) k, N·m/rad, the root's first.
-            damping: (B, 6 + D) c, N·m·s/rad, the root's first.
-            share: of a substep in the decision.
-            torque: (B, D) added to, N·m.
-            power: (B,) added to, W.
-        """
-        _ = sources
-        for i in range(power.size):
-            total = 0.0
-            for d in range(target.shape[1]):
-                speed = qvel[i, 6 + d]
-                tau = abs(stiffness[i, 1 + d] * (target[i, d] - qpos[i, 7 + d]) - damping[i, 6 + d] * speed)
-                torque[i, d] += share * tau
-                total += tau * abs(speed)
-            power[i] += share * total
-
-    @entry("the Walker", seconds=5)
-    def measure_feet(contact, feet, seconds, share, forgetting, load, air, stance, landing, duty):
-        """Bring the feet's clocks up to a substep's end.
-
-        Args:
-            contact: (B, P) which parts are on the ground.
-            feet: (F,) which parts are feet.
-            seconds: of a substep.
-            share: of a substep in the decision.
-            forgetting: share of the duty factor that a substep replaces.
-            load: (B, F) added to: share of the decision on the ground.
-            air: (B, F) s since it left the ground, 0 on it.
-            stance: (B, F) s since it came down, 0 in the air.
-            landing: (B, F) set to the air time of a foot that comes down, s.
-            duty: (B, F) moving mean of being on the ground.
-        """
-        _ = sources
-        for i in range(load.shape[0]):
-            for f in range(feet.size):
-                down = contact[i, feet[f]]
-                if down:
-                    if air[i, f] > 0.0:
-                        landing[i, f] = air[i, f]
-                    load[i, f] += share
-                    air[i, f] = 0.0
-                    stance[i, f] += seconds
-                else:
-                    air[i, f] += seconds
-                    stance[i, f] = 0.0
-                duty[i, f] += forgetting * ((1.0 if down else 0.0) - duty[i, f])
-
-    return measure_effort, measure_feet
+from amble.native.compiled import exact_kernel
 
 
-measure_effort, measure_feet = _compiled()
+class Measures(NamedTuple):
+    """Of the decision; written only where it is asked for."""
+
+    effort: bool
+    """Whether torques and power are."""
+    feet: bool
+    """Whether the feet's clocks are."""
+    which: np.ndarray
+    """(F,) parts that are feet"""
+    seconds: float
+    """of a substep"""
+    share: float
+    """of a substep in the decision"""
+    forgetting: float
+    """share of the duty factor that a substep replaces"""
+    torque: np.ndarray
+    """(B, D) |τ| of each hinge, the mean of the substeps, N·m"""
+    power: np.ndarray
+    """(B,) Σ|τ·ω|, the mean of the substeps, W"""
+    load: np.ndarray
+    """(B, F) share of the decision on the ground"""
+    air: np.ndarray
+    """(B, F) s since it left the ground, 0 on it"""
+    stance: np.ndarray
+    """(B, F) s since it came down, 0 in the air"""
+    landing: np.ndarray
+    """(B, F) air time of a foot that came down in the decision, s"""
+    duty: np.ndarray
+    """(B, F) moving mean of being on the ground"""
+
+
+def measures(
+    count: int, hinges: int, feet: np.ndarray, *, seconds: float, substeps: int, memory: float
+) -> Measures:
+    """Nothing measured yet, and nothing asked for.
+
+    Args:
+        count: B.
+        hinges: D.
+        feet: (F,) which parts are feet.
+        seconds: of a substep.
+        substeps: of a decision.
+        memory: of the duty factor, s.
+    """
+    per_foot = (count, len(feet))
+    return Measures(
+        effort=False,
+        feet=False,
+        which=feet,
+        seconds=seconds,
+        share=1.0 / substeps,
+        forgetting=seconds / memory,
+        torque=np.zeros((count, hinges)),
+        power=np.zeros(count),
+        load=np.zeros(per_foot),
+        air=np.zeros(per_foot),
+        stance=np.zeros(per_foot),
+        landing=np.zeros(per_foot),
+        duty=np.full(per_foot, 0.5),
+    )
+
+
+@exact_kernel
+def measure_effort(i, target, angle, speed, stiffness, damping, measured):
+    """Add a substep's torques and power to the decision's means.
+
+    The drive is a spring-damper that is solved implicitly, so its torque is that of the state it leads to:
+    τ = k·(target - q') - c·ω'.
+
+    Args:
+        i: which Walker.
+        target: (D,) rad.
+        angle: (D,) after the substep, rad.
+        speed: (D,) after the substep and before drag, rad/s.
+        stiffness: (D,) k, N·m/rad.
+        damping: (D,) c, N·m·s/rad.
+        measured: added to.
+    """
+    total = 0.0
+    for d in range(target.size):
+        tau = abs(stiffness[d] * (target[d] - angle[d]) - damping[d] * speed[d])
+        measured.torque[i, d] += measured.share * tau
+        total += tau * abs(speed[d])
+    measured.power[i] += measured.share * total
+
+
+@exact_kernel
+def measure_feet(i, contact, measured):
+    """Bring the feet's clocks of Walker i up to a substep's end, whose contacts are (B, P)."""
+    for f in range(measured.which.size):
+        down = contact[i, measured.which[f]]
+        if down:
+            if measured.air[i, f] > 0.0:
+                measured.landing[i, f] = measured.air[i, f]
+            measured.load[i, f] += measured.share
+            measured.air[i, f] = 0.0
+            measured.stance[i, f] += measured.seconds
+        else:
+            measured.air[i, f] += measured.seconds
+            measured.stance[i, f] = 0.0
+        measured.duty[i, f] += measured.forgetting * ((1.0 if down else 0.0) - measured.duty[i, f])

@@ -38,6 +38,12 @@ forward = types.ExternalFunction("mj_forward", types.void(_ADDRESS, _ADDRESS))
 """forward(model, data)"""
 reset_data = types.ExternalFunction("mj_resetData", types.void(_ADDRESS, _ADDRESS))
 """reset_data(model, data)"""
+kinematics = types.ExternalFunction("mj_kinematics", types.void(_ADDRESS, _ADDRESS))
+"""kinematics(model, data): where the bodies and their colliders are."""
+centres = types.ExternalFunction("mj_comPos", types.void(_ADDRESS, _ADDRESS))
+"""centres(model, data): centres of mass, and what velocities are mapped by; after `kinematics`."""
+velocities = types.ExternalFunction("mj_comVel", types.void(_ADDRESS, _ADDRESS))
+"""velocities(model, data): of the bodies; after `centres`."""
 post_constraint = types.ExternalFunction("mj_rnePostConstraint", types.void(_ADDRESS, _ADDRESS))
 """post_constraint(model, data): accelerations and forces of the bodies, `cfrc_ext` among them."""
 

@@ -50,5 +50,5 @@ class Team:
         if self._helpers is None or self._size < helpers:
             if self._helpers is not None:
                 self._helpers.shutdown()
-            self._helpers, self._size = ThreadPoolExecutor(helpers, "amble-gradient"), helpers
+            self._helpers, self._size = ThreadPoolExecutor(helpers, "amble-team"), helpers
         return self._helpers
