@@ -20,17 +20,20 @@ iteration is judged by the rates measured just before and just after it, and med
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import os
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 import gymnasium
+import mujoco
 import numpy as np
 import torch
 from mujoco.batch import Batch
@@ -42,8 +45,11 @@ from threadpoolctl import ThreadpoolController
 from amble.algorithms.ppo import PPO
 from amble.config import RunConfig, load_run
 from amble.envs.backends.cores import usable_cores
+from amble.envs.bodies.calls import numbers_at, step
 from amble.envs.bodies.gym.base import GymVectorEnv, load_model
+from amble.envs.bodies.walker.drive import drive_share
 from amble.envs.bodies.walker.env import WalkerVectorEnv
+from amble.native.team import Team
 from amble.training.trainer import Trainer, make_env
 
 STANDARD = ("HalfCheetah-v5", "CartPole-v1", "Walker2d-v5", "Humanoid-v5")
@@ -72,18 +78,13 @@ def run_config(setting: str) -> RunConfig:
 
 
 class BodyPhysics:
-    """MuJoCo's share of an environment's decisions, replayed."""
+    """MuJoCo's share of a Gymnasium task's decisions, replayed."""
 
-    def __init__(self, env: WalkerVectorEnv | GymVectorEnv):
-        walker = isinstance(env, WalkerVectorEnv)
-        self.envs = env.num_envs
-        self.substeps = env.settings.substeps if isinstance(env, WalkerVectorEnv) else env.frame_skip
+    def __init__(self, env: GymVectorEnv):
+        self.envs, self.substeps = env.num_envs, env.frame_skip
         # A task's own model may hold a sensor that physics does without.
-        model = env.model if walker else load_model(env.model_file, contact_forces=False)
+        model = load_model(env.model_file, contact_forces=False)
         self.batch = Batch(model, env.num_envs, min(usable_cores(), env.num_envs))
-        fields = ("jnt_stiffness", "dof_damping", "qpos_spring") if walker else ()
-        theirs = [env.batch.expand(name) for name in fields]
-        ours = [self.batch.expand(name) for name in fields]
         env.action_space.seed(0)
         env.reset(seed=0)
         for _ in range(20):
@@ -93,10 +94,7 @@ class BodyPhysics:
             action, state = env.action_space.sample(), env.batch.state.copy()
             env.step(action)
             decision = [(self.batch.state, state)]
-            if walker:  # the gains of the decision's last substep
-                decision += [(field, live.copy()) for field, live in zip(ours, theirs, strict=True)]
-            else:
-                decision.append((self.batch.bind("ctrl"), action.astype(np.float64)))
+            decision.append((self.batch.bind("ctrl"), action.astype(np.float64)))
             self.script.append(decision)
         env.close()
 
@@ -118,6 +116,79 @@ class BodyPhysics:
         return len(self.script) * self.envs / (median(laps) - copies)
 
 
+class WalkerPhysics:
+    """MuJoCo's share of the Walker's decisions, replayed: state in, then each substep's gains and `mj_step`.
+
+    Like `driven.py`, each thread takes one body through a whole decision before the next.
+    """
+
+    def __init__(self, env: WalkerVectorEnv):
+        self.envs, self.threads = env.num_envs, min(usable_cores(), env.num_envs)
+        self.models = [copy.copy(env.model) for _ in range(self.threads)]
+        self.data = [mujoco.MjData(model) for model in self.models]
+        self.free = [
+            np.array(
+                [model._address, data._address]
+                + [getattr(data, name).ctypes.data for name in ("qpos", "qvel", "qacc_warmstart")]
+                + [
+                    getattr(model, name).ctypes.data
+                    for name in ("jnt_stiffness", "dof_damping", "qpos_spring")
+                ]
+            )
+            for model, data in zip(self.models, self.data, strict=True)
+        ]
+        env.action_space.seed(0)
+        env.reset(seed=0)
+        for _ in range(20):
+            env.step(env.action_space.sample())
+        self.script: list[tuple[np.ndarray, ...]] = []
+        for _ in range(_RECORDED):
+            before = [numbers.copy() for numbers in env._state]
+            env.step(env.action_space.sample())
+            self.script.append((*before, env._drive.target.copy(), env._drive.limit.copy()))
+        drive = env._drive
+        self.numbers = (drive.spring, drive.damper, drive.kept, drive.substeps)
+        self.team = Team()
+        share = max(1, min(16, self.envs // self.threads))
+        self.ends = [*range(0, self.envs, share), self.envs]
+        env.close()
+
+    def rate(self) -> float:
+        """Decisions a second."""
+
+        decisions, start = 0, time.perf_counter()
+        while decisions == 0 or time.perf_counter() - start < _TURN_SECONDS:
+            for decision in self.script:
+                self.team.each(partial(self._some, decision), len(self.ends) - 1, self.threads)
+            decisions += len(self.script) * self.envs
+        return decisions / (time.perf_counter() - start)
+
+    def _some(self, decision: tuple[np.ndarray, ...], k: int) -> None:
+        addresses = self.free.pop()
+        _physics(self.ends[k], self.ends[k + 1], addresses, *decision, *self.numbers)
+        self.free.append(addresses)
+
+
+@njit(nogil=True)
+def _physics(
+    first, last, addresses, position, velocity, guess, target, limit, spring, damper, kept, substeps
+):
+    hinges = target.shape[1]
+    q, v = numbers_at(addresses[2], 7 + hinges), numbers_at(addresses[3], 6 + hinges)
+    w = numbers_at(addresses[4], 6 + hinges)
+    stiffness, damping = numbers_at(addresses[5], 1 + hinges), numbers_at(addresses[6], 6 + hinges)
+    aim = numbers_at(addresses[7], 7 + hinges)
+    for i in range(first, last):
+        q[:], v[:], w[:] = position[i], velocity[i], guess[i]
+        aim[7:] = target[i]
+        for _ in range(substeps):
+            for d in range(hinges):
+                share = drive_share(target[i, d] - q[7 + d], v[6 + d], limit[i, d], spring, damper)
+                stiffness[1 + d], damping[6 + d] = share * spring, share * damper
+            step(addresses[0], addresses[1])
+            v *= kept
+
+
 class ArrayPhysics:
     """Steps of an environment that is array arithmetic of Gymnasium's."""
 
@@ -137,10 +208,12 @@ class ArrayPhysics:
         return steps / (time.perf_counter() - start)
 
 
-def physics_of(config: RunConfig) -> BodyPhysics | ArrayPhysics:
+def physics_of(config: RunConfig) -> BodyPhysics | WalkerPhysics | ArrayPhysics:
     env = make_env(config)
     inner = env.unwrapped
-    if isinstance(inner, WalkerVectorEnv | GymVectorEnv):
+    if isinstance(inner, WalkerVectorEnv):
+        return WalkerPhysics(inner)
+    if isinstance(inner, GymVectorEnv):
         return BodyPhysics(inner)
     env.close()
     return ArrayPhysics(str(config.env_id), env.num_envs)

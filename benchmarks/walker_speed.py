@@ -15,7 +15,7 @@ from statistics import median
 
 ENVIRONMENTS = (64, 256, 512)
 ITERATIONS = 5
-_ROWS = ("physics alone", "environment step", "collection", "update", "whole loop")
+_ROWS = ("physics and reward", "environment step", "collection", "update", "whole loop")
 
 
 class Stopwatch:
@@ -40,23 +40,12 @@ class Stopwatch:
         return seconds
 
 
-class TimedBatch:
-    """A MuJoCo batch whose steps are timed; everything else is the batch's own."""
-
-    def __init__(self, batch):
-        self.__dict__.update(batch=batch, step=batch.step, forward=batch.forward)
-
-    def __getattr__(self, name):
-        return getattr(self.batch, name)
-
-
 def measure(environments: int) -> dict[str, float]:
     from amble.config import load_run
     from amble.training.trainer import Trainer
 
     trainer = Trainer(load_run("walker", [f"env_settings.num_envs={environments}", "env_settings.seed=0"]))
-    trainer.env.batch = TimedBatch(trainer.env.batch)
-    physics = Stopwatch(trainer.env.batch, "step", "forward")
+    physics = Stopwatch(trainer.env._simulators, "advance", "settle")
     steps = Stopwatch(trainer.env, "step")
     trainer.iterate()  # compiles, fills caches
     rates: dict[str, list[float]] = {row: [] for row in _ROWS}

@@ -6,6 +6,6 @@ from amble.envs.bodies.walker.passes import account
 
 
 @njit
-def accounted(substep, bodies, task, sizes):  # noqa: D103
+def accounted(substep, bodies, task, sizes):
     for i in range(task.reward.size):
         account(i, substep, bodies, task, sizes)

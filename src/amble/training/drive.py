@@ -24,8 +24,8 @@ from amble.learner.fused import act
 from amble.learner.fused.act import Buffers, Room, Scale, decide_rows
 from amble.learner.fused.acting import FusedActing
 from amble.learner.fused.arrays import Networks
-from amble.native.team import Team
 from amble.native.compiled import entry, fingerprint, kernel
+from amble.native.team import Team
 
 _GROUPS = 16
 """At most; more do not fill the rows of a matrix product."""

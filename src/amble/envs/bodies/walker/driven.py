@@ -1,8 +1,8 @@
 """The Walkers' decisions by compiled code: each body goes through all of a decision's substeps at once.
 
-Every thread has an `mjModel` and an `mjData` of its own, which hold one Walker at a time: its state is put in, the drive
-gains of each substep are written into the model, `mj_step` is called, and what MuJoCo derives is taken out for the
-passes. `mujoco.batch` would take every Walker through one substep before any goes on to the next.
+Every thread has an `mjModel` and an `mjData` of its own, which hold one Walker at a time: its state is put in, the
+drive gains of each substep are written into the model, `mj_step` is called, and what MuJoCo derives is taken out for
+the passes. `mujoco.batch` would take every Walker through one substep before any goes on to the next.
 Axes: B environments, n of them, D = 26 hinges, P parts, J joints.
 """
 

@@ -1,7 +1,8 @@
 """Vectors and rotations of one Walker, compiled: each function takes and gives a handful of numbers.
 
-No operation is fused or reordered, so that every kernel that calls them gets the same bits. World vectors are MuJoCo's (x forward, y Unity's right, z up); its quaternions are (w, x, y, z). A cube frame is upright
-and faces (fx, fy) along the ground; vectors in it are Unity's (right, up, forward). See `model.py`.
+World vectors are MuJoCo's (x forward, y Unity's right, z up); its quaternions are (w, x, y, z). A cube frame is upright
+and faces (fx, fy) along the ground; vectors in it are Unity's (right, up, forward). See `model.py`. No operation is
+fused or reordered, so that every kernel that calls them gets the same bits.
 """
 
 from __future__ import annotations

@@ -146,7 +146,10 @@ class WalkerSignals(BodySignals):
             Signal("foot_load", "1", "share of the decision that each foot was on the ground", SIDES, "mean"),
             lambda: self.measured.load,
         )
-        yield Signal("air_time", "s", "since each foot left the ground; 0 on it", SIDES), lambda: self.measured.air
+        yield (
+            Signal("air_time", "s", "since each foot left the ground; 0 on it", SIDES),
+            lambda: self.measured.air,
+        )
         yield (
             Signal("contact_time", "s", "since each foot came down; 0 in the air", SIDES),
             lambda: self.measured.stance,
@@ -176,7 +179,10 @@ class WalkerSignals(BodySignals):
             lambda: self.measured.torque,
         )
         yield Signal("power", "W", "Σ|τ·ω| over the joints", taken="mean"), lambda: self.measured.power
-        yield Signal("energy", "J", "Σ|τ·ω|·Δt, what the decision took"), lambda: self.measured.power * self._seconds
+        yield (
+            Signal("energy", "J", "Σ|τ·ω|·Δt, what the decision took"),
+            lambda: self.measured.power * self._seconds,
+        )
         weight = float(env.model.body("hips").subtreemass[0] * env.settings.gravity)
         yield (
             Signal("body_weight", "N", "m·g of the body as built, the same throughout"),
