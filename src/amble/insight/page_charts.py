@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
@@ -52,7 +53,7 @@ def curves(lines: Sequence[Line], about: str, width: int = 340, height: int = 21
     room = (high_y - low_y) * 0.06 or max(abs(high_y) * 0.1, 1.0)
     low_y, high_y = low_y - room, high_y + room
 
-    def at(x: np.ndarray | float, y: np.ndarray | float) -> tuple[np.ndarray, np.ndarray]:
+    def at(x: Any, y: Any) -> tuple[Any, Any]:
         across = left + np.asarray(x) / max(high_x, 1.0) * (width - left - right)
         down = height - bottom - (np.asarray(y) - low_y) / (high_y - low_y) * (height - top - bottom)
         return across, down
