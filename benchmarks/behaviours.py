@@ -26,6 +26,7 @@ from amble.insight.claims import CLAIMS, REFERENCE
 from amble.insight.compare_progress import CompareProgress
 from amble.insight.compare_runs import is_complete, write_settings
 from amble.insight.jobs import Job, run_jobs
+from amble.insight.recording import EPISODES
 from amble.insight.strip import write_strip
 from amble.insight.variants import Run, Variant, plan_variants
 from amble.training.files import write_file
@@ -42,18 +43,16 @@ def main() -> int:
         for seed in range(words.seeds)
         for side in sides
     ]
-    with (
-        CompareProgress() as progress,
-        StopRequest(lambda _: progress.message("ending the runs, which save what they have…")) as stop,
-    ):
-        code = 0
+    code = 0
+    with CompareProgress() as progress:
         if not words.no_train:
             write_settings(sides, words.out)
-            code = _train(runs, words.out, words.jobs, progress, stop)
-        if stop.exit_code is not None:
-            return stop.exit_code
-        _report(sides, runs, words.out, words.publish, progress)
-        return code
+            with StopRequest(lambda _: progress.message("ending the runs, which save what they have…")) as stop:
+                code = _train(runs, words.out, words.jobs, progress, stop)
+            if stop.exit_code is not None:
+                return stop.exit_code
+        _report(sides, runs, words, progress)
+    return code
 
 
 def _words() -> argparse.Namespace:
@@ -129,9 +128,8 @@ def _train(runs: list[Run], out: Path, at_once: int, progress: CompareProgress, 
     return int(any(job.exit_code not in (0, None) for job in jobs))
 
 
-def _report(
-    sides: list[Variant], runs: list[Run], out: Path, publish: bool, progress: CompareProgress
-) -> None:
+def _report(sides: list[Variant], runs: list[Run], words: argparse.Namespace, progress: CompareProgress) -> None:
+    out = words.out
     found: list[Behaviour] = []
     for side in sides:
         rewards = side.config.rewards
@@ -145,6 +143,8 @@ def _report(
         found.append(
             Behaviour(side.name, rewards, tuple(look_at(run.path, run.seed, rewards) for run in mine))
         )
+    if not found:
+        return
     found = with_claims(found)
     pictures = {}
     for one in found:
@@ -153,28 +153,44 @@ def _report(
         except AmbleError as error:
             progress.message(f"{one.name}: no strip: {error}")
     write_file(out / "behaviours.json", json.dumps(as_json(found), indent=1) + "\n")
-    write_file(out / "behaviours.md", table(found, pictures) + "\n")
+    caption = _caption(found, words)
+    write_file(out / "behaviours.md", f"{caption}\n\n{table(found, pictures)}\n")
     for one in found:
         print(f"{one.name}: {'as its name says' if one.holds else 'NOT as its name says'}")
         for line in measured_lines(one):
             print(f"    {line.strip('*')}")
     print(out / "behaviours.md")
-    if publish:
-        _publish(found, out, pictures)
+    if words.publish:
+        _publish(found, out, pictures, caption)
 
 
-def _publish(found: list[Behaviour], out: Path, pictures: dict[str, str]) -> None:
+def _caption(found: list[Behaviour], words: argparse.Namespace) -> str:
+    """How the table came about."""
+    steps = sorted(seed.env_steps for one in found for seed in one.seeds)
+    counts = sorted({len(one.seeds) for one in found})
+    many = f"{counts[0]}" if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"
+    start = "from scratch" if words.start == "scratch" else f"from the policy of `{words.start}`"
+    return (
+        f"{many} seed{'s' if many != '1' else ''} each, {start}: {steps[0]:,} to {steps[-1]:,} env steps of training. Means "
+        f"over {EPISODES} episodes a seed; in brackets the 95 % interval over seeds. Strips are of the seed of median "
+        "return by the behaviour's own reward."
+    )
+
+
+def _publish(found: list[Behaviour], out: Path, pictures: dict[str, str], caption: str) -> None:
     folder = Path("docs/pictures")
     for name, picture in pictures.items():
         shutil.copyfile(out / picture, folder / f"behaviour-{name}.png")
     there = {name: f"pictures/behaviour-{name}.png" for name in pictures}
-    write_file(Path("docs/behaviours.md"), f"# Behaviours\n\n{table(found, there)}\n")
+    write_file(Path("docs/behaviours.md"), f"# Behaviours\n\n{caption}\n\n{table(found, there)}\n")
     print("docs/behaviours.md")
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)
     except AmbleError as error:
         print(f"behaviours: {error}", file=sys.stderr)
         sys.exit(error.exit_code)

@@ -134,7 +134,7 @@ def test_the_film(take: Take, tmp_path: Path) -> None:
 
 def test_bars_go_to_their_own_side() -> None:
     def colours(value: float) -> set[tuple[int, int, int]]:
-        panel = Image.new("RGB", (film.VIEW_WIDTH, film.VIEW_HEIGHT + 60))
+        panel = Image.new("RGB", (film.VIEW_WIDTH, film.VIEW_HEIGHT + 120))
         terms = {"up": np.array([1.0, -1.0, value])}
         made = Take(
             None, -1, np.zeros((3, 7)), np.zeros((3, 0, 3)), {}, terms, np.zeros(3), np.zeros(3, bool),  # pyright: ignore

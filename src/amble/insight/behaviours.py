@@ -20,10 +20,11 @@ _FIGURE = {figure.key: figure for figure in FIGURES}
 
 @dataclass(frozen=True)
 class Looked:
-    """A trained seed, its fingerprint over the episodes, and what its own reward paid for one on average."""
+    """A trained seed, the env steps it took, its fingerprint over the episodes, and its own reward's mean return."""
 
     run: Path
     seed: int
+    env_steps: int
     summary: dict[str, Any]
     own_return: float
 
@@ -58,7 +59,7 @@ def look_at(run: Path, seed: int, rewards: RewardSettings, episodes: int = EPISO
     """The fingerprint of a run's policy; its recording is kept in the run's directory."""
     recording = recorded(run, episodes)
     own = float(score(recording, rewards).returns.mean())
-    return Looked(run, seed, summary(fingerprints(recording)), own)
+    return Looked(run, seed, int(recording.about["env_steps"]), summary(fingerprints(recording)), own)
 
 
 def with_claims(behaviours: Sequence[Behaviour]) -> list[Behaviour]:
@@ -151,7 +152,7 @@ def as_json(behaviours: Sequence[Behaviour]) -> list[dict[str, Any]]:
                     "seed": seed.seed,
                     "run": str(seed.run),
                     "own_return": seed.own_return,
-                    "env_steps": seed.summary.get("env_steps"),
+                    "env_steps": seed.env_steps,
                     "styles": seed.summary["styles"],
                     "mean": dict(seed.means),
                 }

@@ -195,20 +195,15 @@ def _train_and_conclude(
     stream: TextIO | TextIOBase | None,
 ) -> Comparison:
     jobs = [Job(run, folder / f"{run.variant.slug}.yaml", terms) for run in runs if not is_complete(run)]
-    with (
-        CompareProgress(stream) as progress,
-        StopRequest(lambda _: progress.message("ending the runs…")) as stop,
-    ):
-        if len(jobs) < len(runs):
-            progress.message(f"{len(runs) - len(jobs)} of {len(runs)} runs are complete in {folder} already.")
-        run_jobs(jobs, at_once, progress.show, lambda: stop.requested)
+    with CompareProgress(stream) as progress:
+        with StopRequest(lambda _: progress.message("ending the runs…")) as stop:
+            if len(jobs) < len(runs):
+                progress.message(
+                    f"{len(runs) - len(jobs)} of {len(runs)} runs are complete in {folder} already."
+                )
+            run_jobs(jobs, at_once, progress.show, lambda: stop.requested)
         if stop.exit_code is not None:
-            complete = sum(is_complete(run) for run in runs)
-            progress.message(
-                f"Stopped: {complete} of {len(runs)} runs are complete and kept in {folder}. The same command "
-                f"with --out {folder} goes on."
-            )
-            return Comparison(exit_code=stop.exit_code)
+            return _stopped(runs, folder, stop.exit_code, progress)
         failures = [
             f"{job.run.name} failed with exit code {job.exit_code}. {job.log} ends: {job.last_lines()}"
             for job in jobs
@@ -223,7 +218,20 @@ def _train_and_conclude(
                 results.append(_read(run))
             except AmbleError as error:
                 failures.append(f"{run.name} failed: {error}")
-        return _conclude(runs, results, failures, folder, episodes, film, progress)
+        try:
+            return _conclude(runs, results, failures, folder, episodes, film, progress)
+        except KeyboardInterrupt:
+            return _stopped(runs, folder, 130, progress)
+
+
+def _stopped(runs: Sequence[Run], folder: Path, exit_code: int, progress: CompareProgress) -> Comparison:
+    """A signal has ended the comparison: say what is kept, and how to go on."""
+    complete = sum(is_complete(run) for run in runs)
+    progress.message(
+        f"Stopped: {complete} of {len(runs)} runs are complete and kept in {folder}. The same command with --out "
+        f"{folder} goes on."
+    )
+    return Comparison(exit_code=exit_code)
 
 
 def _read(run: Run) -> Result:

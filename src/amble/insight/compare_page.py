@@ -90,7 +90,6 @@ def film_of(
     looks: Mapping[str, Sequence[Look]],
     path: Path,
     say: Callable[[str], None],
-    seconds: float = FILM_SECONDS,
 ) -> tuple[Path, bytes, str]:
     """Film each variant's seed of median return by its own reward, side by side.
 
@@ -108,7 +107,7 @@ def film_of(
         chosen = _median(looks[side.name], column_of(side, rewards))
         say(f"{side.name}: playing {chosen.path.name} for the film…")
         styles = "" if chosen.gait is None else chosen.gait["style"]
-        parts.append(Part(side.name, perform(chosen.path, seconds, signals=("speed",)), styles))
+        parts.append(Part(side.name, perform(chosen.path, FILM_SECONDS, signals=("speed",)), styles))
         seen.append(chosen.path.name)
     say("drawing the film…")
     write_film(parts, path)

@@ -17,7 +17,7 @@ from amble.insight.video import font, write_video
 from amble.rewards.ledger import TERMINAL
 
 VIEW_WIDTH, VIEW_HEIGHT = 300, 268
-_LINE, _TEXT, _MARGIN = 19, 13, 9
+_TITLE, _LINE, _TEXT, _MARGIN = 46, 19, 13, 9
 _GROUND, _PANEL, _INK, _DIM = (13, 17, 23), (22, 27, 34), (240, 244, 248), (148, 160, 174)
 _PLUS, _MINUS, _AXIS = (63, 178, 127), (224, 104, 75), (60, 70, 82)
 _FELL_SECONDS = 0.7
@@ -71,7 +71,7 @@ def _frames(parts: Sequence[Part], fps: float, first: int = 0) -> Iterator[np.nd
     wide = columns(len(parts))
     rows = -(-len(parts) // wide)
     most = max(len(_labels(part.take)) for part in parts)
-    width, height = VIEW_WIDTH, VIEW_HEIGHT + _MARGIN + most * _LINE + _MARGIN
+    width, height = VIEW_WIDTH, _TITLE + VIEW_HEIGHT + _MARGIN + most * _LINE + _MARGIN
     scales = [_scale(part.take) for part in parts]
     gap = 6
     with ExitStack() as stack:
@@ -82,7 +82,7 @@ def _frames(parts: Sequence[Part], fps: float, first: int = 0) -> Iterator[np.nd
                 decision = min(int((index + 0.5) / fps / part.take.seconds), len(part.take) - 1)
                 left, top = place % wide * (width + gap), place // wide * (height + gap)
                 panel = Image.new("RGB", (width, height), _PANEL)
-                panel.paste(Image.fromarray(view.frame(decision)), (0, 0))
+                panel.paste(Image.fromarray(view.frame(decision)), (0, _TITLE))
                 _titles(panel, part, decision)
                 _bars(panel, part.take, decision, scale)
                 sheet.paste(panel, (left, top))
@@ -90,15 +90,14 @@ def _frames(parts: Sequence[Part], fps: float, first: int = 0) -> Iterator[np.nd
 
 
 def _titles(panel: Image.Image, part: Part, decision: int) -> None:
-    drawing, take = ImageDraw.Draw(panel, "RGBA"), part.take
-    drawing.rectangle((0, 0, VIEW_WIDTH, 44), fill=(13, 17, 23, 150))
-    drawing.text((_MARGIN, 13), _fitted(part.name, 16, VIEW_WIDTH - 2 * _MARGIN), _INK, font(16), anchor="lm")
+    drawing, take = ImageDraw.Draw(panel), part.take
+    drawing.text((_MARGIN, 14), _fitted(part.name, 16, VIEW_WIDTH - 2 * _MARGIN), _INK, font(16), anchor="lm")
     told = [f"{speed:.1f} m/s"] if (speed := _speed(take, decision)) is not None else []
     told += [part.label] if part.label else []
-    drawing.text((_MARGIN, 33), "  ·  ".join(told), _INK, font(_TEXT), anchor="lm")
+    drawing.text((_MARGIN, 34), "  ·  ".join(told), _INK, font(_TEXT), anchor="lm")
     since = max(0, decision - round(_FELL_SECONDS / take.seconds))
     if take.ended[since : decision + 1].any():
-        drawing.text((VIEW_WIDTH - _MARGIN, 33), "fell", _MINUS, font(_TEXT), anchor="rm")
+        drawing.text((VIEW_WIDTH - _MARGIN, 34), "fell", _MINUS, font(_TEXT), anchor="rm")
 
 
 def _speed(take: Take, decision: int) -> float | None:
@@ -128,7 +127,7 @@ def _bars(panel: Image.Image, take: Take, decision: int, scale: float) -> None:
     lowest = min(float(take.terms[label].min()) for label in labels)
     zero = (left + right) // 2 if lowest < -0.02 * scale else left
     room = right - zero
-    top = VIEW_HEIGHT + _MARGIN
+    top = _TITLE + VIEW_HEIGHT + _MARGIN
     drawing.line((zero, top, zero, top + len(labels) * _LINE), fill=_AXIS)
     for row, label in enumerate(labels):
         value = float(take.terms[label][decision])

@@ -151,11 +151,12 @@ def _ledgers(sheet: Sheet) -> list[str]:
         "<h2>Ledger of terms</h2>",
         '<p class="dim">What each term of a variant\'s own reward pays its last policies in an episode (mean over '
         "episodes, IQM over seeds with interval), and the weight it has at the run's end.</p>",
-        '<div class="cards">',
+        '<div class="cards wide">',
     ]
     for side in shaped:
-        scale = max([abs(measured.value or 0.0) for measured in side.ledger.values()] or [1.0]) or 1.0
-        rows = [_ledger_row(side, label, measured, scale) for label, measured in side.ledger.items()]
+        paid = [0.0, *(m.value for m in side.ledger.values() if m.value is not None)]
+        ends = (min(paid), max(paid))
+        rows = [_ledger_row(side, label, measured, ends) for label, measured in side.ledger.items()]
         parts.append(
             f"<div><h3>{_named(side)}</h3><div class='scroll'><table class='ledger'>"
             "<thead><tr><th>term</th><th>weight</th><th></th><th>pays</th></tr></thead><tbody>"
@@ -165,7 +166,7 @@ def _ledgers(sheet: Sheet) -> list[str]:
     return parts
 
 
-def _ledger_row(side: Side, label: str, measured: Measured, scale: float) -> str:
+def _ledger_row(side: Side, label: str, measured: Measured, ends: tuple[float, float]) -> str:
     assert side.rewards is not None
     weight, shown = "", label
     if label in side.rewards.terms:
@@ -175,7 +176,7 @@ def _ledger_row(side: Side, label: str, measured: Measured, scale: float) -> str
     elif label == TERMINAL:
         shown = "falls and other ends"
     low, high = (None, None) if measured.interval is None else measured.interval
-    bar = "" if measured.value is None else charts.bar(measured.value, scale, low, high)
+    bar = "" if measured.value is None else charts.bar(measured.value, ends, low, high)
     return f"<tr><th>{escape(shown)}</th><td>{weight}</td><td>{bar}</td>{_cell(measured, 1)}</tr>"
 
 
@@ -186,17 +187,11 @@ def _gait(sheet: Sheet) -> list[str]:
     means = {side.name: [look.gait["mean"] for look in side.looks if look.gait] for side in sides}
     table = {name: over_seeds(seeds, [figure.key for figure in FIGURES]) for name, seeds in means.items()}
     head = "".join(f"<th>{_named(side)}</th>" for side in sides)
-    labels = "".join(
-        "<td>" + "<br>".join(
-            escape(label) + (f" <small>{100 * share:.0f} % of episodes</small>" if share < 0.995 else "")
-            for label, share in commonest([look.gait["styles"] for look in side.looks if look.gait])[:2]
-        ) + "</td>"
-        for side in sides
-    )  # fmt: skip
+    labels = "".join(f"<td>{_labels(side)}</td>" for side in sides)
     rows = [f"<tr><th>gait</th>{labels}</tr>"]
     for figure in FIGURES:
         cells = "".join(_cell(table[side.name][figure.key], figure.digits, figure.factor) for side in sides)
-        unit = f' <span class="dim">{figure.unit}</span>' if figure.unit else ""
+        unit = f' <span class="dim unit">{figure.unit}</span>' if figure.unit else ""
         rows.append(f"<tr><th>{figure.label}{unit}</th>{cells}</tr>")
     return [
         "<h2>How they go</h2>",
@@ -205,6 +200,17 @@ def _gait(sheet: Sheet) -> list[str]:
         f"<div class='scroll'><table><thead><tr><th></th>{head}</tr></thead>",
         f"<tbody>{''.join(rows)}</tbody></table></div>",
     ]
+
+
+def _labels(side: Side) -> str:
+    """The two commonest words for the variant's gait, with their share where it is not all."""
+    shares = commonest([look.gait["styles"] for look in side.looks if look.gait])[:2]
+    return "".join(
+        f"<div>{escape(label)}"
+        + (f"<small>{100 * share:.0f} % of episodes</small>" if share < 0.995 else "")
+        + "</div>"
+        for label, share in shares
+    )
 
 
 def _footfalls(sheet: Sheet) -> list[str]:

@@ -146,21 +146,24 @@ def _air(steps: Footfalls) -> list[tuple[float, float]]:
     return spans
 
 
-def bar(value: float, scale: float, low: float | None = None, high: float | None = None) -> str:
-    """A bar from the middle to the right or the left, `scale` filling its half, with the interval as a whisker."""
-    width, middle = 120, 60
+def bar(value: float, ends: tuple[float, float], low: float | None = None, high: float | None = None) -> str:
+    """A bar from zero, the picture reaching from `ends[0]` ≤ 0 to `ends[1]` ≥ 0; the interval as a whisker."""
+    width, margin = 120, 2
+    least, most = ends
 
     def at(x: float) -> float:
-        return middle + float(np.clip(x / scale, -1, 1)) * (middle - 2)
+        share = (min(max(x, least), most) - least) / ((most - least) or 1.0)
+        return margin + share * (width - 2 * margin)
 
-    first, last = sorted((middle, at(value)))
+    zero = at(0.0)
+    first, last = sorted((zero, at(value)))
     kind = "plus" if value >= 0 else "minus"
     whisker = ""
     if low is not None and high is not None:
         whisker = f'<line class="whisker" x1="{at(low):.1f}" x2="{at(high):.1f}" y1="7" y2="7"/>'
     return (
-        f'<svg viewBox="0 0 {width} 14" class="bar" aria-hidden="true"><line class="grid" x1="{middle}" '
-        f'x2="{middle}" y1="0" y2="14"/><rect class="{kind}" x="{first:.1f}" y="2" width="{last - first:.1f}" '
+        f'<svg viewBox="0 0 {width} 14" class="bar" aria-hidden="true"><line class="grid" x1="{zero:.1f}" '
+        f'x2="{zero:.1f}" y1="0" y2="14"/><rect class="{kind}" x="{first:.1f}" y="2" width="{last - first:.1f}" '
         f'height="10"/>{whisker}</svg>'
     )
 
