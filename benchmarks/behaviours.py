@@ -47,7 +47,9 @@ def main() -> int:
     with CompareProgress() as progress:
         if not words.no_train:
             write_settings(sides, words.out)
-            with StopRequest(lambda _: progress.message("ending the runs, which save what they have…")) as stop:
+            with StopRequest(
+                lambda _: progress.message("ending the runs, which save what they have…")
+            ) as stop:
                 code = _train(runs, words.out, words.jobs, progress, stop)
             if stop.exit_code is not None:
                 return stop.exit_code
@@ -128,7 +130,9 @@ def _train(runs: list[Run], out: Path, at_once: int, progress: CompareProgress, 
     return int(any(job.exit_code not in (0, None) for job in jobs))
 
 
-def _report(sides: list[Variant], runs: list[Run], words: argparse.Namespace, progress: CompareProgress) -> None:
+def _report(
+    sides: list[Variant], runs: list[Run], words: argparse.Namespace, progress: CompareProgress
+) -> None:
     out = words.out
     found: list[Behaviour] = []
     for side in sides:
@@ -171,9 +175,9 @@ def _caption(found: list[Behaviour], words: argparse.Namespace) -> str:
     many = f"{counts[0]}" if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"
     start = "from scratch" if words.start == "scratch" else f"from the policy of `{words.start}`"
     return (
-        f"{many} seed{'s' if many != '1' else ''} each, {start}: {steps[0]:,} to {steps[-1]:,} env steps of training. Means "
-        f"over {EPISODES} episodes a seed; in brackets the 95 % interval over seeds. Strips are of the seed of median "
-        "return by the behaviour's own reward."
+        f"{many} seed{'s' if many != '1' else ''} each, {start}: {steps[0]:,} to {steps[-1]:,} env steps of training. "
+        f"Means over {EPISODES} episodes a seed; in brackets the 95 % interval over seeds. Strips are of the seed of "
+        "median return by the behaviour's own reward."
     )
 
 

@@ -131,7 +131,9 @@ def test_a_chart_without_a_finished_episode_says_so() -> None:
 
 
 def test_a_bar_ends_where_its_value_does() -> None:
-    assert 'class="plus" x="60.0" y="2" width="29.0"' in bar(0.5, (-1.0, 1.0))  # a quarter of 116, from the middle
+    assert 'class="plus" x="60.0" y="2" width="29.0"' in bar(
+        0.5, (-1.0, 1.0)
+    )  # a quarter of 116, from the middle
     assert 'class="minus" x="2.0" y="2" width="58.0"' in bar(-2.0, (-1.0, 1.0))  # no further than the edge
     assert 'class="plus" x="2.0" y="2" width="58.0"' in bar(0.5, (0.0, 1.0))
     assert 'width="0.0"' in bar(0.0, (0.0, 0.0))

@@ -5,6 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import mujoco
 import numpy as np
 import pytest
 from PIL import Image
@@ -76,7 +77,7 @@ def test_the_camera_goes_with_the_way(take: Take) -> None:
     west = moved(take, np.stack([-2.0 * time, 0 * time], axis=1))
     np.testing.assert_allclose(np.abs(heading(west)), np.pi)
     still = heading(moved(take, np.zeros((45, 2))))
-    assert np.ptp(still) == 0.0  # it looks where it looked when it began
+    assert np.ptp(still) < 1e-9  # it looks where it looked when it began
 
 
 def test_the_cycle_goes_from_landing_to_landing(take: Take) -> None:
@@ -137,8 +138,8 @@ def test_bars_go_to_their_own_side() -> None:
         panel = Image.new("RGB", (film.VIEW_WIDTH, film.VIEW_HEIGHT + 120))
         terms = {"up": np.array([1.0, -1.0, value])}
         made = Take(
-            None, -1, np.zeros((3, 7)), np.zeros((3, 0, 3)), {}, terms, np.zeros(3), np.zeros(3, bool),  # pyright: ignore
-            np.zeros(3, bool), 0.1, 1, "sum",
+            mujoco.MjModel.from_xml_string("<mujoco/>"), -1, np.zeros((3, 7)), np.zeros((3, 0, 3)), {}, terms,
+            np.zeros(3), np.zeros(3, bool), np.zeros(3, bool), 0.1, 1, "sum",
         )  # fmt: skip
         film._bars(panel, made, 2, 1.0)
         return {colour for _, colour in panel.getcolors(1 << 16) or [] if colour in (film._PLUS, film._MINUS)}

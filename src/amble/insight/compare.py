@@ -5,17 +5,12 @@ not the best checkpoint's and not the training return. A winner is named only wh
 """
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import TextIOBase
-from itertools import combinations
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
-import numpy as np
-
-import amble.envs
 from amble.config import Override
 from amble.envs.backends.cores import usable_cores
 from amble.envs.making import find_spec
@@ -24,57 +19,20 @@ from amble.insight import statistics, variants
 from amble.insight.compare_page import as_figures, film_of, looked_at, page_of, worth_recording
 from amble.insight.compare_picture import draw_comparison
 from amble.insight.compare_progress import CompareProgress
-from amble.insight.compare_runs import FINISHED, default_folder, is_complete, settings_text, write_settings
-from amble.insight.curves import RunCurves, area_under_curve, shared_span
+from amble.insight.compare_results import Result, evaluated, notes_on, pairs, read, variant_figures
+from amble.insight.compare_runs import default_folder, is_complete, settings_text, write_settings
+from amble.insight.compare_table import finite, table
+from amble.insight.curves import area_under_curve, shared_span
 from amble.insight.jobs import Job, run_jobs
-from amble.insight.statistics import Score, Verdict
+from amble.insight.statistics import Score
 from amble.insight.variants import Run, Variant
-from amble.training.evaluate import MOST_ENVS, play_episodes
-from amble.training.files import named_os_errors, read_json, write_file
+from amble.training.files import named_os_errors, write_file
 from amble.training.interrupt import StopRequest
-from amble.training.policy import PortablePolicy
 from amble.training.progress import duration
 
 SEEDS, EPISODES = 5, 100
 Film = Literal["page", "none", "only"]
-_EVALUATION_SEED = 1000
-"""Added to a run's seed: the variants meet the same episodes, the seeds different ones."""
-
-
-@dataclass
-class Result:
-    """One run and what came of it; returns in the environment's own reward."""
-
-    run: Run
-    curves: RunCurves
-    summary: dict[str, Any]
-    return_mean: float = math.nan
-    return_std: float = math.nan
-    area: float | None = None
-
-    @property
-    def env_steps(self) -> int:
-        """Decisions that it took."""
-        return int(self.curves.steps[-1])
-
-    @property
-    def wall_seconds(self) -> float:
-        """Seconds of training."""
-        return self.curves.last("wall_seconds") or math.nan
-
-    def figures(self) -> dict[str, Any]:
-        """The run's part of compare.json."""
-        return {
-            "seed": self.run.seed,
-            "run": str(self.run.path),
-            "return_mean": self.return_mean,
-            "return_std": self.return_std,
-            "area_under_curve": self.area,
-            "env_steps": self.env_steps,
-            "wall_seconds": self.wall_seconds,
-            "steps_per_second": self.env_steps / self.wall_seconds,
-            "exit_reason": self.summary.get("exit_reason"),
-        }
+"""Of the bodies side by side: in the page, not at all, or nothing but it."""
 
 
 @dataclass
@@ -156,7 +114,7 @@ def compare(
             )
         runs = variants.group_runs(there)
         variants.refuse_unequal(_sides(runs))
-        results = [_read(run) for run in runs]
+        results = [read(run) for run in runs]
         folder = out or default_folder(runs[0].variant, [str(run.path.resolve()) for run in runs])
         with named_os_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
@@ -215,7 +173,7 @@ def _train_and_conclude(
             if run.path in failed:
                 continue
             try:
-                results.append(_read(run))
+                results.append(read(run))
             except AmbleError as error:
                 failures.append(f"{run.name} failed: {error}")
         try:
@@ -234,12 +192,6 @@ def _stopped(runs: Sequence[Run], folder: Path, exit_code: int, progress: Compar
     return Comparison(exit_code=exit_code)
 
 
-def _read(run: Run) -> Result:
-    """UsageError where the run has no row of metrics."""
-    summary = run.path / "summary.json"
-    return Result(run, RunCurves(run.path), read_json(summary) if summary.is_file() else {})
-
-
 def _sides(runs: Sequence[Run]) -> list[Variant]:
     return list({run.variant.name: run.variant for run in runs}.values())
 
@@ -256,7 +208,7 @@ def _conclude(
     sides = _sides(runs)
     if film == "only":
         return _filmed(sides, results, failures, folder, progress)
-    results = _evaluated(results, sides[0], episodes, failures, progress)
+    results = evaluated(results, sides[0], episodes, failures, progress)
     span = shared_span([result.curves for result in results])
     for result in results:
         result.area = None if span is None else area_under_curve(result.curves, span)
@@ -265,7 +217,7 @@ def _conclude(
     }
     groups = {name: sorted(group, key=lambda result: result.run.seed) for name, group in groups.items()}
     progress.message(f"Drawing {statistics.RESAMPLES} resamples of the seeds…")
-    notes = _notes(sides, groups)
+    notes = notes_on(sides, groups)
     looks, more = {}, {}
     if results and worth_recording(sides):
         paths = {name: [result.run.path for result in group] for name, group in groups.items()}
@@ -275,15 +227,15 @@ def _conclude(
         Score.of(name, [result.return_mean for result in group]) for name, group in groups.items() if group
     ]
     decided = statistics.verdict(scores)
-    figures = _finite(
+    figures = finite(
         {
             "env_id": sides[0].config.env_id,
             "episodes": episodes,
             "confidence": statistics.CONFIDENCE,
             "resamples": statistics.RESAMPLES,
             "shared_steps": span,
-            "variants": [_variant_figures(name, groups[name], scores) for name in groups],
-            "pairs": _pairs(scores),
+            "variants": [variant_figures(name, groups[name], scores) for name in groups],
+            "pairs": pairs(scores),
             "failures": failures,
             "notes": notes,
             "winner": decided.winner,
@@ -312,8 +264,8 @@ def _conclude(
                 film=filmed,
             )
         )  # fmt: skip
-    table = _table(figures, decided, notes, written)
-    return Comparison(figures, table, failures, 1 if failures else 0)
+    text = table(figures, decided, notes, written)
+    return Comparison(figures, text, failures, 1 if failures else 0)
 
 
 def _filmed(
@@ -348,172 +300,3 @@ def _facts(sides: Sequence[Variant], groups: dict[str, list[Result]], episodes: 
         + (f", from {start}." if start else "."),
         f"The last policies (mean action) were evaluated by {episodes} episodes each.",
     ]
-
-
-def _evaluated(
-    results: Sequence[Result], first: Variant, episodes: int, failures: list[str], progress: CompareProgress
-) -> list[Result]:
-    """The results with their returns; a policy that cannot be read or played joins the failures."""
-    good: list[Result] = []
-    if not results:
-        return good
-    for name, group in _by_task(results, first).items():
-        played = group[0].run.variant if name else first
-        env = amble.envs.make(played.config.env_id, min(episodes, MOST_ENVS), **played.env_kwargs)
-        try:
-            for result in group:
-                try:
-                    policy = PortablePolicy.load(result.run.path / "policy")
-                    returns = play_episodes(env, policy, episodes, _EVALUATION_SEED + result.run.seed).returns
-                except AmbleError as error:
-                    failures.append(f"{result.run.name}: its policy cannot be evaluated: {error}")
-                    continue
-                result.return_mean, result.return_std = float(returns.mean()), float(returns.std())
-                good.append(result)
-        finally:
-            env.close()
-    progress.message(f"Evaluated {len(good)} policies by {episodes} episodes each.")
-    return good
-
-
-def _by_task(results: Sequence[Result], first: Variant) -> dict[str, list[Result]]:
-    """The results that are played in one environment: all in the first variant's, or each variant in its own."""
-    if variants.same_task([first, *(result.run.variant for result in results)]):
-        return {"": list(results)}
-    groups: dict[str, list[Result]] = {}
-    for result in results:
-        groups.setdefault(result.run.variant.name, []).append(result)
-    return groups
-
-
-def _variant_figures(name: str, group: Sequence[Result], scores: Sequence[Score]) -> dict[str, Any]:
-    score = next((score for score in scores if score.name == name), None)
-    areas = np.array([result.area for result in group if result.area is not None])
-    seconds = [result.wall_seconds for result in group]
-    return {
-        "name": name,
-        "seeds": [result.run.seed for result in group],
-        "returns": [result.return_mean for result in group],
-        "iqm": None if score is None else score.iqm,
-        "interval": None if score is None else score.interval,
-        "mean": float(np.mean(score.values)) if score else None,
-        "area_under_curve": float(statistics.interquartile_mean(areas)) if len(areas) else None,
-        "area_interval": statistics.iqm_interval(areas) if len(areas) else None,
-        "wall_seconds": float(np.median(seconds)) if seconds else None,
-        "steps_per_second": (
-            float(np.median([result.env_steps / result.wall_seconds for result in group])) if group else None
-        ),
-        "env_steps": [result.env_steps for result in group],
-        "runs": [result.figures() for result in group],
-    }
-
-
-def _pairs(scores: Sequence[Score]) -> list[dict[str, Any]]:
-    pairs = []
-    for a, b in combinations(scores, 2):
-        x, y = np.array(a.values), np.array(b.values)
-        apart = (
-            a.interval is not None
-            and b.interval is not None
-            and not statistics.overlap(a.interval, b.interval)
-        )
-        pairs.append(
-            {
-                "a": a.name,
-                "b": b.name,
-                "probability_a_better": float(statistics.probability_of_improvement(x, y)),
-                "interval": statistics.improvement_interval(x, y),
-                "intervals_overlap": None if a.interval is None or b.interval is None else not apart,
-            }
-        )
-    return pairs
-
-
-def _notes(sides: Sequence[Variant], groups: dict[str, list[Result]]) -> list[str]:
-    """What a reader must know before believing the table."""
-    notes = []
-    if variants.reshaped(sides):
-        notes.append(
-            "Rewards of terms: the returns of the table and the verdict are by the task's own reward, and not by the "
-            "one that such a variant learned from."
-        )
-    if not variants.same_task(sides):
-        tasks = "; ".join(f"{side.name} {side.env_kwargs}" for side in sides)
-        notes.append(f"The tasks differ, and each policy is played in its own: {tasks}.")
-    elif not variants.same_reward(sides):
-        notes.append(
-            f"The rewards differ: every policy is evaluated with the reward of {sides[0].name}, while the curves and "
-            "areas are in each one's own."
-        )
-    taken = {name: [result.env_steps for result in group] for name, group in groups.items() if group}
-    limited = any(
-        result.summary.get("exit_reason") == "time_limit" for group in groups.values() for result in group
-    )
-    medians = {name: float(np.median(steps)) for name, steps in taken.items()}
-    if not limited and medians and max(medians.values()) > 1.1 * min(medians.values()):
-        told = ", ".join(f"{name} {steps:,.0f}" for name, steps in medians.items())
-        notes.append(f"The budgets differ, in env steps taken: {told}.")
-    for group in groups.values():
-        for result in group:
-            reason = result.summary.get("exit_reason")
-            if reason not in FINISHED:
-                notes.append(f"{result.run.path} did not finish: it ended with {reason or 'no summary'}.")
-    return notes
-
-
-def _table(figures: dict[str, Any], decided: Verdict, notes: Sequence[str], written: Sequence[Path]) -> str:
-    """Plain text: a row a variant, how the first stands to the others, notes, the verdict, the files."""
-    head = ["variant", "seeds", "IQM return", "95 % interval", "area", "wall s", "steps/s"]
-    rows = [
-        [
-            variant["name"],
-            str(len(variant["seeds"])),
-            _figure(variant["iqm"]),
-            _range(variant["interval"]),
-            _figure(variant["area_under_curve"]),
-            _figure(variant["wall_seconds"]),
-            _figure(variant["steps_per_second"]),
-        ]
-        for variant in figures["variants"]
-    ]
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    lines = [
-        "  ".join(
-            f"{cell:<{w}}" if i == 0 else f"{cell:>{w}}"
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in [head, *rows]
-    ]
-    ranked = [
-        v["name"]
-        for v in sorted(figures["variants"], key=lambda v: -(v["iqm"] if v["iqm"] is not None else math.inf))
-    ]
-    pairs = [pair for pair in figures["pairs"] if ranked[0] in (pair["a"], pair["b"])]
-    for pair in pairs if len(pairs) <= 6 else []:
-        lines.append(
-            f"P({pair['a']} > {pair['b']}) = {pair['probability_a_better']:.2f}  "
-            f"{_range(pair['interval'], '.2f')}"
-        )
-    lines += [f"Note: {note}" for note in notes]
-    lines.append(decided.sentence)
-    lines += [str(path) for path in written]
-    return "\n".join(lines)
-
-
-def _figure(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,.0f}".replace(",", " ") if abs(value) >= 10_000 else f"{value:.4g}"
-
-
-def _range(interval: Sequence[float] | None, form: str = ".4g") -> str:
-    return "one seed: none" if interval is None else f"[{interval[0]:{form}}, {interval[1]:{form}}]"
-
-
-def _finite(value: Any) -> Any:
-    """JSON knows no NaN: what is not finite becomes null; tuples become lists."""
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
