@@ -223,7 +223,7 @@ def test_a_start_from_a_run_is_one_from_its_results(tmp_path):
     (tmp_path / "results" / "old").mkdir(parents=True)
     (tmp_path / "results" / "old" / "run.yaml").write_text("")
     text = settings_text(side, tmp_path)
-    assert "branch_from: results/old@latest" in text
+    assert 'branch_from: "results/old@latest"' in text
     assert "initialize_from: null" in text
 
 

@@ -17,7 +17,11 @@ from amble.insight.page_charts import Line, _air, _joined, bar, curves
 
 VOID = {"meta", "link", "br", "source"}
 REWARDS = RewardSettings.model_validate(
-    {"terms": {"lift": {"weight": 2.0}}, "penalties": {"energy": {"weight": 0.5}}, "fall_reward": -1.0}
+    {
+        "terms": {"lift": {"weight": 2.0}},
+        "penalties": {"energy": {"weight": 1.0, "schedule": [[0, 0], [9, 0.5]]}},
+        "fall_reward": -1.0,
+    }
 )
 
 

@@ -112,9 +112,12 @@ def test_the_strip(demo: Path, tmp_path: Path) -> None:
 
 def test_the_film(take: Take, tmp_path: Path) -> None:
     imageio_ffmpeg = pytest.importorskip("imageio_ffmpeg")
-    paid = np.where(np.arange(45) < 20, 1.0, -1.0)
+    paid = np.where(np.arange(30) < 20, 1.0, -1.0)
     short = replace(
-        take, qpos=take.qpos[:30], terms={"a": paid, "a term with a very long name indeed": 0 * paid}
+        take,
+        **{name: getattr(take, name)[:30] for name in ("qpos", "marker", "paid", "begins", "ended")},
+        signals={name: values[:30] for name, values in take.signals.items()},
+        terms={"a": paid, "a term with a very long name indeed": 0 * paid},
     )
     parts = [Part("one", take, "walk"), Part("two", short)]
     try:

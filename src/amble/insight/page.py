@@ -11,14 +11,16 @@ from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 
-from amble.config import RewardSettings
+from amble.config import RewardSettings, TermSettings
 from amble.insight import page_charts as charts
 from amble.insight.looks import TASK, Look
 from amble.insight.measures import FIGURES, Measured, commonest, over_seeds, with_interval
 from amble.insight.page_charts import Line
 from amble.rewards.ledger import TERMINAL
+from amble.rewards.schedules import factor_at
 from amble.training.files import write_file
 
+_AT_THE_END = 2**62
 _STYLE = Path(__file__).with_name("page_style.css")
 
 
@@ -170,14 +172,19 @@ def _ledger_row(side: Side, label: str, measured: Measured, ends: tuple[float, f
     assert side.rewards is not None
     weight, shown = "", label
     if label in side.rewards.terms:
-        weight = f"{side.rewards.terms[label].weight:g}"
+        weight = _weight(side.rewards.terms[label], 1.0)
     elif label in side.rewards.penalties:
-        weight = f"−{side.rewards.penalties[label].weight:g}"
+        weight = _weight(side.rewards.penalties[label], -1.0)
     elif label == TERMINAL:
         shown = "falls and other ends"
     low, high = (None, None) if measured.interval is None else measured.interval
     bar = "" if measured.value is None else charts.bar(measured.value, ends, low, high)
     return f"<tr><th>{escape(shown)}</th><td>{weight}</td><td>{bar}</td>{_cell(measured, 1)}</tr>"
+
+
+def _weight(term: TermSettings, sign: float) -> str:
+    """What a term's schedule makes of its weight in the end."""
+    return f"{sign * term.weight * factor_at(term.schedule, _AT_THE_END):g}".replace("-", "−")
 
 
 def _gait(sheet: Sheet) -> list[str]:
