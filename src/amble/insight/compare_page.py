@@ -22,6 +22,8 @@ from amble.insight.variants import Variant
 
 FILM_SECONDS = 10.0
 _GRID_POINTS = 101
+_TITLE = 60
+"""Letters that the variants' names may take in the headline."""
 
 
 def worth_recording(sides: Sequence[Variant]) -> bool:
@@ -121,7 +123,11 @@ def film_of(
 
 
 def _median(group: Sequence[Look], column: str) -> Look:
-    ranked = sorted(group, key=lambda one: one.pay[column] if one.pay[column] is not None else -np.inf)
+    def paid(one: Look) -> float:
+        value = one.pay[column]
+        return -np.inf if value is None else value
+
+    ranked = sorted(group, key=paid)
     return ranked[(len(ranked) - 1) // 2]
 
 
@@ -159,9 +165,9 @@ def page_of(
     table = cross({side.name: looks[side.name] for side in recorded}, list(rewards)) if recorded else {}
     if len(recorded) < len(there):  # a row for each, or none
         table = {}
-    names = [side.name for side in there]
+    names = ", ".join(side.name for side in there)
     sheet = Sheet(
-        title=f"{', '.join(names[:4])}{' …' if len(names) > 4 else ''}: compared on {sides[0].config.env_id}",
+        title=f"{names if len(names) <= _TITLE else f'{len(there)} variants'}: compared on {sides[0].config.env_id}",
         facts=facts,
         verdict=verdict,
         sides=shown,

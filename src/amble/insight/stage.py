@@ -3,6 +3,9 @@
 For bodies of ours, whose states can be kept and put back. Axes: N decisions, K terms, M markers.
 """
 
+# MuJoCo's compiled modules carry no types.
+# pyright: reportAttributeAccessIssue=false
+
 from __future__ import annotations
 
 from collections.abc import Iterable
