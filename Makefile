@@ -11,7 +11,7 @@ MLAGENTS := .venv-mlagents
 MLAGENTS_READY := $(MLAGENTS)/.ready
 DEMO := results/walker-demo
 
-.PHONY: walker test test-peers test-unity-peers fuzz proto lint reproduce clean
+.PHONY: walker behaviours test test-peers test-unity-peers fuzz proto lint reproduce clean
 .PHONY: bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium bench-a3c bench-learner bench-limit bench-scaling bench-peers bench-unity
 
 walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a film and the learning curve
@@ -22,6 +22,9 @@ walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a f
 	@echo
 	@echo "Look at $(DEMO)/video.mp4 and $(DEMO)/curve.png. Go on from here to the whole task, every target speed:"
 	@echo "    $(BIN)/amble train walker --initialize-from walker-demo"
+
+behaviours: $(READY)  ## train the behaviours, three seeds each, and hold them to their names: 3 hours on one core
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/behaviours.py $(BEHAVIOURS_ARGS)
 
 test: $(READY)  ## the test suite
 	$(BIN)/python -m pytest

@@ -20,6 +20,9 @@ NOTHING = {
     "jobs": None,
     "episodes": 100,
     "out": None,
+    "initialize_from": None,
+    "terms": None,
+    "film": "page",
 }
 
 
@@ -54,6 +57,9 @@ def result(**more: Any) -> SimpleNamespace:
             {"vary": ["a=1,2", "b=3"], "settings": ["c=4"], "jobs": 3, "time": 60.0},
         ),
         (["a", "--episodes", "7", "--out", "x"], ["a"], {"episodes": 7, "out": Path("x")}),
+        (["a", "--time", "10m", "--initialize-from", "b"], ["a"], {"time": 600.0, "initialize_from": "b"}),
+        (["a", "--video-only"], ["a"], {"film": "only"}),
+        (["a", "--no-video"], ["a"], {"film": "none"}),
     ],
 )
 def test_every_word_is_handed_over(
@@ -101,6 +107,8 @@ def test_an_early_end_prints_no_table(stand_in: Any, capsys: pytest.CaptureFixtu
         (["--env", "CartPole-v1", "--trainer", "trp"], "The nearest valid name is `trpo`."),
         (["cartpole", "pendulum"], "learn in different environments"),
         (["cartpole", "cartpole"], "two variants are called `cartpole`"),
+        (["cartpole", "--time", "10 weeks"], "`10 weeks` is no length of time"),
+        (["cartpole", "--no-video", "--video-only"], "give one of them"),
     ],
 )
 def test_refusals_are_one_paragraph(

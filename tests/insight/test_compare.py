@@ -15,6 +15,7 @@ from amble.config import run_from_env, to_yaml
 from amble.errors import UsageError
 from amble.insight.compare import compare
 from amble.insight.compare_progress import CompareProgress, progress_line
+from amble.insight.compare_runs import settings_text
 from amble.insight.jobs import Job, run_jobs
 from amble.insight.variants import Run, Variant
 
@@ -102,6 +103,55 @@ def test_two_variants_of_two_seeds(tmp_path):
         )
 
 
+REWARDS = {
+    "alive": "terms: {alive: {term: signal, weight: 2.0, signals: {x: reward}}}",
+    "still": "terms: {alive: {term: signal, signals: {x: reward}}}\n"
+    '  penalties: {moving: {term: signal, weight: 0.5, signals: {x: "observation[1]"}}}',
+}
+
+
+def test_two_rewards_are_paid_across_and_put_on_a_page(tmp_path, monkeypatch):
+    for name, block in REWARDS.items():
+        text = to_yaml(run_from_env("CartPole-v1", "ppo", TINY)).replace(
+            "rewards: null", f"rewards:\n  {block}"
+        )
+        (tmp_path / f"{name}.yaml").write_text(text)
+    told = io.StringIO()
+    result = compare(["alive.yaml", "still.yaml"], seeds=2, jobs=2, episodes=4, out=Path("out"), stream=told)
+    assert (result.exit_code, result.failures) == (0, [])
+    figures = json.loads((tmp_path / "out" / "compare.json").read_text())
+    assert figures["rewards"] == ["alive", "still", "task's own"]
+    for name in REWARDS:
+        row = {column: cell["value"] for column, cell in figures["cross"][name].items()}
+        assert row["alive"] == pytest.approx(2 * row["task's own"])  # CartPole pays 1 a decision
+        assert figures["cross"][name]["alive"]["interval"] is not None
+    ledger = {label: cell["value"] for label, cell in figures["ledger"]["still"].items()}
+    assert ledger["alive"] == pytest.approx(figures["cross"]["still"]["task's own"]["value"])
+    assert ledger["alive"] + ledger["moving"] == pytest.approx(figures["cross"]["still"]["still"]["value"])
+    assert ledger["moving"] != 0
+    assert figures["ledger"]["alive"]["alive"]["value"] == pytest.approx(
+        figures["cross"]["alive"]["alive"]["value"]
+    )
+    page = (tmp_path / "out" / "comparison.html").read_text()
+    assert "Every policy by every reward" in page
+    assert "How they go" not in page  # CartPole has no feet
+    assert "There is no film: CartPole-v1 is no body of Amble&#x27;s own" in page
+    assert str(tmp_path / "out" / "comparison.html").endswith(result.table.splitlines()[-1])
+
+    # Ctrl-C while it is measured keeps the runs, and says how to go on.
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("amble.insight.compare.evaluated", interrupted)
+    told = io.StringIO()
+    again = compare(["alive.yaml", "still.yaml"], seeds=2, out=Path("out"), stream=told)
+    assert again.exit_code == 130
+    assert (
+        "Stopped: 4 of 4 runs are complete and kept in out. The same command with --out out goes on."
+        in told.getvalue()
+    )
+
+
 def test_a_run_that_fails_is_named_and_the_others_go_on():
     result, told = tiny(vary=["torch_settings.device=cpu,cuda:99"], seeds=1)
     assert result.exit_code == 1
@@ -151,6 +201,30 @@ def job(folder, seed=0):
     settings = folder / "it.yaml"
     settings.write_text(to_yaml(variant.config))
     return Job(Run(variant, seed, folder / f"it-seed{seed}"), settings)
+
+
+def test_a_job_resumes_only_where_there_is_a_checkpoint(tmp_path):
+    waiting = job(tmp_path)
+    assert waiting.words[-1] == "--force"
+    waiting.resume = True
+    assert waiting.words[-1] == "--force"
+    (waiting.run.path / "checkpoints" / "step-000000000064").mkdir(parents=True)
+    assert waiting.words[-1] == "--resume"
+    waiting.terms = Path("mine.py")
+    assert waiting.words[-3:] == ["--terms", "mine.py", "--resume"]
+
+
+def test_a_start_from_a_run_is_one_from_its_results(tmp_path):
+    """A variant's results lie elsewhere than the run that it starts from."""
+    side = Variant("it", run_from_env("CartPole-v1", "ppo", ["checkpoint_settings.initialize_from=old"]))
+    assert "initialize_from: old" in settings_text(
+        side, tmp_path
+    )  # a preset's policy, or nothing that is there
+    (tmp_path / "results" / "old").mkdir(parents=True)
+    (tmp_path / "results" / "old" / "run.yaml").write_text("")
+    text = settings_text(side, tmp_path)
+    assert 'branch_from: "results/old@latest"' in text
+    assert "initialize_from: null" in text
 
 
 def test_children_do_not_outlive_the_comparison(tmp_path):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from amble.errors import UsageError
-from amble.insight.gait import Fingerprint, course, fingerprint, fingerprints, phase, style, summary
-from amble.insight.gait_picture import _stances, draw
+from amble.insight.gait import Fingerprint, course, fingerprint, fingerprints, phase, style, summary, together
+from amble.insight.gait_picture import draw, stances
 from amble.insight.recording import Recording
 from amble.rewards.signals import Signal
 
@@ -71,6 +71,30 @@ def test_the_course_is_seen_from_the_hips() -> None:
     assert course(np.tile([0.0, 1.0, 0.0], (5, 1)), np.zeros(5)) == pytest.approx(np.pi / 2)
 
 
+def test_speeds_the_way_the_hips_face() -> None:
+    """Nearing the goal at 2 m/s with the back to it is -2 ahead; facing a quarter turn to its right, -2 aside."""
+    values = walking()
+    there = np.ones(len(values["speed"]))
+    away = fingerprint({**values, "heading_error": np.pi * there}, SECONDS)
+    assert (away.ahead_speed, away.side_speed) == pytest.approx((-2.0, 0.0))
+    aside = fingerprint({**values, "heading_error": np.pi / 2 * there}, SECONDS)
+    assert (aside.ahead_speed, aside.side_speed) == pytest.approx((0.0, -2.0))
+
+
+@pytest.mark.parametrize(("lag", "share"), [(0, 1.0), (1, 1.0), (9, 1.0), (2, 0.0), (5, 0.0)])
+def test_feet_that_land_together(lag: int, share: float) -> None:
+    """Within one decision of 0.1 s; all but a last landing without its fellow."""
+    landed = walking(lag=lag)["landing_air_time"] > 0
+    assert together(landed, 1) == pytest.approx(share, abs=0.1)
+
+
+def test_one_foot_alone_lands_with_none() -> None:
+    landed = np.zeros((20, 2), bool)
+    assert np.isnan(together(landed, 1))
+    landed[[3, 9], 1] = True
+    assert together(landed, 1) == 0.0
+
+
 WALK = fingerprint(walking(), SECONDS)
 
 
@@ -122,6 +146,11 @@ def test_each_episode_has_its_own(tmp_path: Path) -> None:
     recording = a_recording()
     prints = fingerprints(recording)
     assert [made.seconds for made in prints] == pytest.approx([10.0, 6.0])
+    assert [made.fell for made in prints] == [0.0, 0.0]
+    recording.terminated[[50, 159]] = (
+        True  # the last decision of the second; one within the first is none's end
+    )
+    assert [made.fell for made in fingerprints(recording)] == [0.0, 1.0]
     picture = draw(recording, prints, tmp_path / "gait.png", "made-up")
     assert picture.read_bytes().startswith(b"\x89PNG")
 
@@ -138,7 +167,7 @@ def test_a_body_without_feet_is_refused() -> None:
 def test_footfalls_lie_where_they_began() -> None:
     """Down all the time, lifting off after 0.4, in the air, coming down for the last 0.3 of a decision."""
     load, down = np.array([1.0, 0.4, 0.0, 0.3]), np.array([True, False, False, True])
-    spans = _stances(load, down, np.array([1.0, 2.0, 3.0, 4.0]), 1.0)
+    spans = stances(load, down, np.array([1.0, 2.0, 3.0, 4.0]), 1.0)
     assert np.allclose(spans, [(0.0, 1.0), (1.0, 0.4), (3.7, 0.3)])
 
 

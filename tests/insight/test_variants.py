@@ -10,7 +10,9 @@ from amble.insight.variants import (
     plan_variants,
     refuse_unequal,
     refuse_unequal_budgets,
+    reshaped,
     same_reward,
+    same_task,
 )
 
 
@@ -106,6 +108,17 @@ def test_only_the_reward_may_differ():
     refuse_unequal(variants)
     assert not same_reward(variants)
     assert same_reward(plan("cartpole", vary=["hyperparameters.beta=0,0.1"]))
+
+
+def test_rewards_of_terms_may_go_with_tasks_of_their_own():
+    variants = plan("walk", "march")  # at other target speeds
+    refuse_unequal(variants)
+    assert reshaped(variants)
+    assert not same_task(variants)
+    assert same_task(plan("walk", vary=["rewards.fall_reward=-1,-2"]))
+    assert not reshaped(plan("walker"))
+    with pytest.raises(UsageError, match="are not comparable"):
+        refuse_unequal(plan("walk", "cartpole"))
 
 
 def test_budgets_must_be_equal():

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 import torch
 
-from amble.config import RunConfig, load_run, run_from_env
+from amble.config import RunConfig, load_run, run_from_env, shipped_policy
 from amble.errors import AmbleError, UsageError
 from amble.training.checkpoint import load_checkpoint
 from amble.training.metrics import REQUIRED
 from amble.training.policy import PortablePolicy
+from amble.training.policy_files import read_policy
 from amble.training.run import train
 
 SMALL = {
@@ -213,6 +214,28 @@ class TestInitializeFrom:
             new["policy.actor.0.weight"], old["policy.actor.0.weight"], atol=1e-9, rtol=0
         )
         assert new["policy.normaliser.count"] == old["policy.normaliser.count"] + 32
+
+    def test_a_policy_that_comes_with_a_preset(self, capsys: pytest.CaptureFixture[str]) -> None:
+        small = {key: value for key, value in SMALL.items() if not key.startswith("network_settings")}
+        settings = {
+            **small,
+            "max_steps": 32,
+            "hyperparameters.learning_rate": 1e-12,
+            "checkpoint_settings.run_id": "new",
+            "checkpoint_settings.initialize_from": "3dball",
+        }
+        assert train(load_run("3dball", [f"{key}={value}" for key, value in settings.items()])) == 0
+        assert "Starting from the policy that comes with `3dball`; no critic does" in capsys.readouterr().out
+        shipped = shipped_policy("3dball")
+        assert shipped is not None
+        old, _ = read_policy(shipped / "policy")
+        new, _ = read_policy(Path("results/new/policy"))
+        torch.testing.assert_close(new["actor.0.weight"], old["actor.0.weight"], atol=1e-9, rtol=0)
+        assert new["normaliser.count"] == old["normaliser.count"] + 32
+
+    def test_a_shipped_policy_of_other_networks(self) -> None:
+        with pytest.raises(UsageError, match="policy does not fit this run's networks"):
+            train(cartpole("new", **{"checkpoint_settings.initialize_from": "3dball"}))
 
     def test_a_run_that_is_not_there(self) -> None:
         with pytest.raises(UsageError, match="--initialize-from old: there is no such run"):

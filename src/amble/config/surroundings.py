@@ -98,8 +98,8 @@ class CheckpointSettings(Settings):
     )
     initialize_from: Annotated[str, AfterValidator(_folder_name)] | None = Field(
         default=None,
-        description="Run-id whose policy this run starts from, with the step counter at 0. resume goes "
-        "before it.",
+        description="Run-id whose networks this run starts from, with the step counter at 0; or a preset whose "
+        "policy comes with the package (the critic is then new). resume goes before it.",
     )
     branch_from: Annotated[str, Field(min_length=1)] | None = Field(
         default=None,

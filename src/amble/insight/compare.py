@@ -4,76 +4,35 @@ The score of a seed is the mean return of its last policy over the evaluation ep
 not the best checkpoint's and not the training return. A winner is named only where intervals over seeds do not overlap.
 """
 
-import contextlib
-import hashlib
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import TextIOBase
-from itertools import combinations
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
-import numpy as np
-
-import amble.envs
-from amble.config import Override, to_yaml
+from amble.config import Override
 from amble.envs.backends.cores import usable_cores
 from amble.envs.making import find_spec
 from amble.errors import AmbleError, UsageError
 from amble.insight import statistics, variants
+from amble.insight.compare_page import as_figures, film_of, looked_at, page_of, worth_recording
 from amble.insight.compare_picture import draw_comparison
 from amble.insight.compare_progress import CompareProgress
-from amble.insight.curves import RunCurves, area_under_curve, shared_span
+from amble.insight.compare_results import Result, evaluated, notes_on, pairs, read, variant_figures
+from amble.insight.compare_runs import default_folder, is_complete, settings_text, write_settings
+from amble.insight.compare_table import finite, table
+from amble.insight.curves import area_under_curve, shared_span
 from amble.insight.jobs import Job, run_jobs
-from amble.insight.statistics import Score, Verdict
+from amble.insight.statistics import Score
 from amble.insight.variants import Run, Variant
-from amble.training.evaluate import MOST_ENVS, play_episodes
-from amble.training.files import DamagedFileError, named_os_errors, read_json, write_file
+from amble.training.files import named_os_errors, write_file
 from amble.training.interrupt import StopRequest
-from amble.training.policy import PortablePolicy
+from amble.training.progress import duration
 
 SEEDS, EPISODES = 5, 100
-_EVALUATION_SEED = 1000
-"""Added to a run's seed: the variants meet the same episodes, the seeds different ones."""
-_FINISHED = ("done", "time_limit")
-
-
-@dataclass
-class Result:
-    """One run and what came of it; returns in the environment's own reward."""
-
-    run: Run
-    curves: RunCurves
-    summary: dict[str, Any]
-    return_mean: float = math.nan
-    return_std: float = math.nan
-    area: float | None = None
-
-    @property
-    def env_steps(self) -> int:
-        """Decisions that it took."""
-        return int(self.curves.steps[-1])
-
-    @property
-    def wall_seconds(self) -> float:
-        """Seconds of training."""
-        return self.curves.last("wall_seconds") or math.nan
-
-    def figures(self) -> dict[str, Any]:
-        """The run's part of compare.json."""
-        return {
-            "seed": self.run.seed,
-            "run": str(self.run.path),
-            "return_mean": self.return_mean,
-            "return_std": self.return_std,
-            "area_under_curve": self.area,
-            "env_steps": self.env_steps,
-            "wall_seconds": self.wall_seconds,
-            "steps_per_second": self.env_steps / self.wall_seconds,
-            "exit_reason": self.summary.get("exit_reason"),
-        }
+Film = Literal["page", "none", "only"]
+"""Of the bodies side by side: in the page, not at all, or nothing but it."""
 
 
 @dataclass
@@ -106,6 +65,9 @@ def compare(
     jobs: int | None = None,
     episodes: int = EPISODES,
     out: Path | None = None,
+    initialize_from: str | None = None,
+    terms: Path | None = None,
+    film: Film = "page",
     stream: TextIO | TextIOBase | None = None,
 ) -> Comparison:
     """Compare the variants that these words name (see `plan_variants`), or runs that are there (`group_runs`).
@@ -116,7 +78,10 @@ def compare(
         time: wall seconds of every run.
         jobs: runs at the same time; as many as there are cores if None.
         episodes: that each last policy is evaluated by.
-        out: where runs, compare.json and compare.png go; what is complete there is not trained again.
+        out: where runs, compare.json, compare.png and comparison.html go; what is complete there is not trained again.
+        initialize_from: a run's id below results/, or a preset whose policy comes along, that all variants start from.
+        terms: the file of the user's own reward terms, for the runs that are trained; it is loaded here already.
+        film: `page`: bodies side by side, in the page; `none`; `only`: comparison.mp4 and nothing else.
         stream: of the progress; stderr if None.
 
     Raises:
@@ -135,6 +100,7 @@ def compare(
             "--seeds": seeds,
             "--max-steps": max_steps,
             "--time": time,
+            "--initialize-from": initialize_from,
         }
         useless = [
             flag
@@ -148,12 +114,12 @@ def compare(
             )
         runs = variants.group_runs(there)
         variants.refuse_unequal(_sides(runs))
-        results = [_read(run) for run in runs]
-        folder = out or _default_folder(runs[0].variant, [str(run.path.resolve()) for run in runs])
+        results = [read(run) for run in runs]
+        folder = out or default_folder(runs[0].variant, [str(run.path.resolve()) for run in runs])
         with named_os_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
         with CompareProgress(stream) as progress:
-            return _conclude(runs, results, [], folder, episodes, progress)
+            return _conclude(runs, results, [], folder, episodes, film, progress)
 
     count = SEEDS if seeds is None else seeds
     for flag, number in (("--seeds", count), ("--jobs", 1 if jobs is None else jobs)):
@@ -164,66 +130,38 @@ def compare(
         overrides.append(Override("max_steps", max_steps, f"--max-steps {max_steps}"))
     if time is not None:
         overrides.append(Override("time_limit", time, f"--time {time}"))
+    if initialize_from is not None:
+        flag = f"--initialize-from {initialize_from}"
+        overrides.append(Override("checkpoint_settings.initialize_from", initialize_from, flag))
     sides = variants.plan_variants(sources, env, trainers, vary, overrides)
     variants.refuse_unequal(sides)
     variants.refuse_unequal_budgets(sides)
     find_spec(sides[0].config.env_id)  # known before anything is written
-    folder = out or _default_folder(sides[0], [_text(side, Path()) for side in sides])
-    _write_settings(sides, folder)
+    folder = out or default_folder(sides[0], [settings_text(side, Path()) for side in sides])
+    write_settings(sides, folder)
     runs = [Run(side, seed, folder / f"{side.slug}-seed{seed}") for seed in range(count) for side in sides]
-    return _train_and_conclude(runs, folder, jobs or usable_cores(), episodes, stream)
-
-
-def _default_folder(first: Variant, contents: Sequence[str]) -> Path:
-    """The same for the same comparison, so that the same command goes on with it."""
-    mark = hashlib.sha256("\n".join(contents).encode()).hexdigest()[:6]
-    return Path("results") / f"compare-{Variant(first.config.env_id, first.config).slug}-{mark}"
-
-
-def _text(side: Variant, folder: Path) -> str:
-    """The run file of a variant, that its seeds share."""
-    own = side.config.checkpoint_settings.model_copy(
-        update={"results_dir": str(folder), "run_id": side.slug, "resume": False, "force": False}
-    )
-    world = side.config.env_settings.model_copy(update={"seed": 0})
-    return to_yaml(side.config.model_copy(update={"checkpoint_settings": own, "env_settings": world}))
-
-
-def _write_settings(sides: Sequence[Variant], folder: Path) -> None:
-    """Writes `SLUG.yaml` of each variant; refuses a folder in which that variant was trained with other settings."""
-    texts = {folder / f"{side.slug}.yaml": _text(side, folder) for side in sides}
-    for path, text in texts.items():
-        if path.is_file() and path.read_text(encoding="utf-8") != text:
-            before, now = path.read_text(encoding="utf-8").splitlines(), text.splitlines()
-            changed = [line.strip() for line in now if line not in before] or ["a key is gone"]
-            raise UsageError(
-                f"{path}: this variant was begun with other settings (now `{'`, `'.join(changed[:3])}`), and its runs "
-                "would not be comparable. Give another --out, or delete that folder."
-            )
-    with named_os_errors(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    for path, text in texts.items():
-        write_file(path, text)
+    return _train_and_conclude(runs, folder, jobs or usable_cores(), episodes, terms, film, stream)
 
 
 def _train_and_conclude(
-    runs: Sequence[Run], folder: Path, at_once: int, episodes: int, stream: TextIO | TextIOBase | None
+    runs: Sequence[Run],
+    folder: Path,
+    at_once: int,
+    episodes: int,
+    terms: Path | None,
+    film: Film,
+    stream: TextIO | TextIOBase | None,
 ) -> Comparison:
-    jobs = [Job(run, folder / f"{run.variant.slug}.yaml") for run in runs if not _is_complete(run)]
-    with (
-        CompareProgress(stream) as progress,
-        StopRequest(lambda _: progress.message("ending the runs…")) as stop,
-    ):
-        if len(jobs) < len(runs):
-            progress.message(f"{len(runs) - len(jobs)} of {len(runs)} runs are complete in {folder} already.")
-        run_jobs(jobs, at_once, progress.show, lambda: stop.requested)
+    jobs = [Job(run, folder / f"{run.variant.slug}.yaml", terms) for run in runs if not is_complete(run)]
+    with CompareProgress(stream) as progress:
+        with StopRequest(lambda _: progress.message("ending the runs…")) as stop:
+            if len(jobs) < len(runs):
+                progress.message(
+                    f"{len(runs) - len(jobs)} of {len(runs)} runs are complete in {folder} already."
+                )
+            run_jobs(jobs, at_once, progress.show, lambda: stop.requested)
         if stop.exit_code is not None:
-            complete = sum(_is_complete(run) for run in runs)
-            progress.message(
-                f"Stopped: {complete} of {len(runs)} runs are complete and kept in {folder}. The same command "
-                f"with --out {folder} goes on."
-            )
-            return Comparison(exit_code=stop.exit_code)
+            return _stopped(runs, folder, stop.exit_code, progress)
         failures = [
             f"{job.run.name} failed with exit code {job.exit_code}. {job.log} ends: {job.last_lines()}"
             for job in jobs
@@ -235,24 +173,23 @@ def _train_and_conclude(
             if run.path in failed:
                 continue
             try:
-                results.append(_read(run))
+                results.append(read(run))
             except AmbleError as error:
                 failures.append(f"{run.name} failed: {error}")
-        return _conclude(runs, results, failures, folder, episodes, progress)
+        try:
+            return _conclude(runs, results, failures, folder, episodes, film, progress)
+        except KeyboardInterrupt:
+            return _stopped(runs, folder, 130, progress)
 
 
-def _is_complete(run: Run) -> bool:
-    if not ((run.path / "summary.json").is_file() and (run.path / "policy").is_dir()):
-        return False
-    with contextlib.suppress(DamagedFileError):
-        return read_json(run.path / "summary.json").get("exit_reason") in _FINISHED
-    return False
-
-
-def _read(run: Run) -> Result:
-    """UsageError where the run has no row of metrics."""
-    summary = run.path / "summary.json"
-    return Result(run, RunCurves(run.path), read_json(summary) if summary.is_file() else {})
+def _stopped(runs: Sequence[Run], folder: Path, exit_code: int, progress: CompareProgress) -> Comparison:
+    """A signal has ended the comparison: say what is kept, and how to go on."""
+    complete = sum(is_complete(run) for run in runs)
+    progress.message(
+        f"Stopped: {complete} of {len(runs)} runs are complete and kept in {folder}. The same command with --out "
+        f"{folder} goes on."
+    )
+    return Comparison(exit_code=exit_code)
 
 
 def _sides(runs: Sequence[Run]) -> list[Variant]:
@@ -265,10 +202,13 @@ def _conclude(
     failures: list[str],
     folder: Path,
     episodes: int,
+    film: Film,
     progress: CompareProgress,
 ) -> Comparison:
     sides = _sides(runs)
-    results = _evaluated(results, sides[0], episodes, failures, progress)
+    if film == "only":
+        return _filmed(sides, results, failures, folder, progress)
+    results = evaluated(results, sides[0], episodes, failures, progress)
     span = shared_span([result.curves for result in results])
     for result in results:
         result.area = None if span is None else area_under_curve(result.curves, span)
@@ -277,24 +217,30 @@ def _conclude(
     }
     groups = {name: sorted(group, key=lambda result: result.run.seed) for name, group in groups.items()}
     progress.message(f"Drawing {statistics.RESAMPLES} resamples of the seeds…")
+    notes = notes_on(sides, groups)
+    looks, more = {}, {}
+    if results and worth_recording(sides):
+        paths = {name: [result.run.path for result in group] for name, group in groups.items()}
+        looks = looked_at(sides, paths, notes, progress.message)
+        more = as_figures(sides, looks)
     scores = [
         Score.of(name, [result.return_mean for result in group]) for name, group in groups.items() if group
     ]
     decided = statistics.verdict(scores)
-    notes = _notes(sides, groups)
-    figures = _finite(
+    figures = finite(
         {
             "env_id": sides[0].config.env_id,
             "episodes": episodes,
             "confidence": statistics.CONFIDENCE,
             "resamples": statistics.RESAMPLES,
             "shared_steps": span,
-            "variants": [_variant_figures(name, groups[name], scores) for name in groups],
-            "pairs": _pairs(scores),
+            "variants": [variant_figures(name, groups[name], scores) for name in groups],
+            "pairs": pairs(scores),
             "failures": failures,
             "notes": notes,
             "winner": decided.winner,
             "verdict": decided.sentence,
+            **more,
         }
     )
     write_file(folder / "compare.json", json.dumps(figures, indent=1) + "\n")
@@ -304,154 +250,53 @@ def _conclude(
         written.append(
             draw_comparison(drawn, scores, sides[0].config.env_id, decided, folder / "compare.png")
         )
-    table = _table(figures, decided, notes, written)
-    return Comparison(figures, table, failures, 1 if failures else 0)
-
-
-def _evaluated(
-    results: Sequence[Result], first: Variant, episodes: int, failures: list[str], progress: CompareProgress
-) -> list[Result]:
-    """The results with their returns; a policy that cannot be read or played joins the failures."""
-    good: list[Result] = []
-    if not results:
-        return good
-    env = amble.envs.make(first.config.env_id, min(episodes, MOST_ENVS), **first.env_kwargs)
-    try:
-        for result in results:
+        filmed = None
+        if film == "page" and any(looks.values()):
             try:
-                policy = PortablePolicy.load(result.run.path / "policy")
-                returns = play_episodes(env, policy, episodes, _EVALUATION_SEED + result.run.seed).returns
+                filmed = film_of(sides, looks, folder / "comparison.mp4", progress.message)
+                written.append(filmed[0])
             except AmbleError as error:
-                failures.append(f"{result.run.name}: its policy cannot be evaluated: {error}")
-                continue
-            result.return_mean, result.return_std = float(returns.mean()), float(returns.std())
-            good.append(result)
-    finally:
-        env.close()
-    progress.message(f"Evaluated {len(good)} policies by {episodes} episodes each.")
-    return good
+                notes.append(f"There is no film: {error}")
+        written.append(
+            page_of(
+                sides, {name: drawn.get(name, []) for name in groups}, looks, folder / "comparison.html",
+                facts=_facts(sides, groups, episodes), verdict=decided.sentence, notes=[*failures, *notes],
+                film=filmed,
+            )
+        )  # fmt: skip
+    text = table(figures, decided, notes, written)
+    return Comparison(figures, text, failures, 1 if failures else 0)
 
 
-def _variant_figures(name: str, group: Sequence[Result], scores: Sequence[Score]) -> dict[str, Any]:
-    score = next((score for score in scores if score.name == name), None)
-    areas = np.array([result.area for result in group if result.area is not None])
-    seconds = [result.wall_seconds for result in group]
-    return {
-        "name": name,
-        "seeds": [result.run.seed for result in group],
-        "returns": [result.return_mean for result in group],
-        "iqm": None if score is None else score.iqm,
-        "interval": None if score is None else score.interval,
-        "mean": float(np.mean(score.values)) if score else None,
-        "area_under_curve": float(statistics.interquartile_mean(areas)) if len(areas) else None,
-        "area_interval": statistics.iqm_interval(areas) if len(areas) else None,
-        "wall_seconds": float(np.median(seconds)) if seconds else None,
-        "steps_per_second": (
-            float(np.median([result.env_steps / result.wall_seconds for result in group])) if group else None
-        ),
-        "env_steps": [result.env_steps for result in group],
-        "runs": [result.figures() for result in group],
+def _filmed(
+    sides: Sequence[Variant],
+    results: Sequence[Result],
+    failures: list[str],
+    folder: Path,
+    progress: CompareProgress,
+) -> Comparison:
+    """The film alone."""
+    paths = {
+        side.name: [result.run.path for result in results if result.run.variant.name == side.name]
+        for side in sides
     }
+    looks = looked_at(sides, paths, failures, progress.message)
+    if not any(looks.values()):
+        return Comparison(failures=[*failures, "There is nobody to film."], exit_code=1)
+    video, _, told = film_of(sides, looks, folder / "comparison.mp4", progress.message)
+    return Comparison({"video": str(video), "seen": told}, str(video), failures, 1 if failures else 0)
 
 
-def _pairs(scores: Sequence[Score]) -> list[dict[str, Any]]:
-    pairs = []
-    for a, b in combinations(scores, 2):
-        x, y = np.array(a.values), np.array(b.values)
-        apart = (
-            a.interval is not None
-            and b.interval is not None
-            and not statistics.overlap(a.interval, b.interval)
-        )
-        pairs.append(
-            {
-                "a": a.name,
-                "b": b.name,
-                "probability_a_better": float(statistics.probability_of_improvement(x, y)),
-                "interval": statistics.improvement_interval(x, y),
-                "intervals_overlap": None if a.interval is None or b.interval is None else not apart,
-            }
-        )
-    return pairs
-
-
-def _notes(sides: Sequence[Variant], groups: dict[str, list[Result]]) -> list[str]:
-    """What a reader must know before believing the table."""
-    notes = []
-    if not variants.same_reward(sides):
-        notes.append(
-            f"The rewards differ: every policy is evaluated with the reward of {sides[0].name}, while the curves and "
-            "areas are in each one's own."
-        )
-    taken = {name: [result.env_steps for result in group] for name, group in groups.items() if group}
-    limited = any(
-        result.summary.get("exit_reason") == "time_limit" for group in groups.values() for result in group
-    )
-    medians = {name: float(np.median(steps)) for name, steps in taken.items()}
-    if not limited and medians and max(medians.values()) > 1.1 * min(medians.values()):
-        told = ", ".join(f"{name} {steps:,.0f}" for name, steps in medians.items())
-        notes.append(f"The budgets differ, in env steps taken: {told}.")
-    for group in groups.values():
-        for result in group:
-            reason = result.summary.get("exit_reason")
-            if reason not in _FINISHED:
-                notes.append(f"{result.run.path} did not finish: it ended with {reason or 'no summary'}.")
-    return notes
-
-
-def _table(figures: dict[str, Any], decided: Verdict, notes: Sequence[str], written: Sequence[Path]) -> str:
-    """Plain text: a row a variant, how the first stands to the others, notes, the verdict, the files."""
-    head = ["variant", "seeds", "IQM return", "95 % interval", "area", "wall s", "steps/s"]
-    rows = [
-        [
-            variant["name"],
-            str(len(variant["seeds"])),
-            _figure(variant["iqm"]),
-            _range(variant["interval"]),
-            _figure(variant["area_under_curve"]),
-            _figure(variant["wall_seconds"]),
-            _figure(variant["steps_per_second"]),
-        ]
-        for variant in figures["variants"]
+def _facts(sides: Sequence[Variant], groups: dict[str, list[Result]], episodes: int) -> list[str]:
+    """Who was trained, for how long, how it was measured: the first lines of the page."""
+    seeds = sorted({len(group) for group in groups.values() if group})
+    many = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
+    first = sides[0]
+    limit = first.config.time_limit
+    budget = f"{first.max_steps:,} env steps" if limit is None else f"{duration(limit)} of training"
+    start = first.config.checkpoint_settings.initialize_from or first.config.checkpoint_settings.branch_from
+    return [
+        f"{len(sides)} variants, {many} seed{'s' if many != '1' else ''} each, {budget} a run"
+        + (f", from {start}." if start else "."),
+        f"The last policies (mean action) were evaluated by {episodes} episodes each.",
     ]
-    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
-    lines = [
-        "  ".join(
-            f"{cell:<{w}}" if i == 0 else f"{cell:>{w}}"
-            for i, (cell, w) in enumerate(zip(row, widths, strict=True))
-        )
-        for row in [head, *rows]
-    ]
-    ranked = [
-        v["name"]
-        for v in sorted(figures["variants"], key=lambda v: -(v["iqm"] if v["iqm"] is not None else math.inf))
-    ]
-    pairs = [pair for pair in figures["pairs"] if ranked[0] in (pair["a"], pair["b"])]
-    for pair in pairs if len(pairs) <= 6 else []:
-        lines.append(
-            f"P({pair['a']} > {pair['b']}) = {pair['probability_a_better']:.2f}  "
-            f"{_range(pair['interval'], '.2f')}"
-        )
-    lines += [f"Note: {note}" for note in notes]
-    lines.append(decided.sentence)
-    lines += [str(path) for path in written]
-    return "\n".join(lines)
-
-
-def _figure(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value:,.0f}".replace(",", " ") if abs(value) >= 10_000 else f"{value:.4g}"
-
-
-def _range(interval: Sequence[float] | None, form: str = ".4g") -> str:
-    return "one seed: none" if interval is None else f"[{interval[0]:{form}}, {interval[1]:{form}}]"
-
-
-def _finite(value: Any) -> Any:
-    """JSON knows no NaN: what is not finite becomes null; tuples become lists."""
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -37,7 +37,7 @@ class RunCurves:
         values = self.column(key)
         weights = (
             np.nan_to_num(self.column("episodes"))
-            if key in ("return_mean", "return_std", "length_mean")
+            if key in ("return_mean", "return_std", "length_mean", "reference_return_mean")
             else 1
         )
         weights = np.where(np.isfinite(values), weights, 0.0)
@@ -72,9 +72,9 @@ def shared_span(runs: Sequence[RunCurves]) -> tuple[float, float] | None:
     return (float(low), float(high)) if high > low else None
 
 
-def on_grid(run: RunCurves, grid: np.ndarray) -> np.ndarray:
+def on_grid(run: RunCurves, grid: np.ndarray, key: str = "return_mean") -> np.ndarray:
     """The run's smoothed return at the env steps `grid` (G,), NaN outside what it covers. (G,)"""
-    steps, values = _finished(run)
+    steps, values = _finished(run, key)
     if len(steps) == 0:
         return np.full(len(grid), np.nan)
     return np.interp(grid, steps, values, left=np.nan, right=np.nan)
@@ -90,12 +90,12 @@ def area_under_curve(run: RunCurves, span: tuple[float, float]) -> float:
     return float(np.trapezoid(on_grid(run, grid), grid) / (high - low))
 
 
-def _finished(run: RunCurves) -> tuple[np.ndarray, np.ndarray]:
+def _finished(run: RunCurves, key: str = "return_mean") -> tuple[np.ndarray, np.ndarray]:
     """Steps and smoothed returns of the rows from the first to the last one in which an episode ended."""
-    ended = np.flatnonzero(np.isfinite(run.column("return_mean")))
+    ended = np.flatnonzero(np.isfinite(run.column(key)))
     if len(ended) == 0:
         return np.empty(0), np.empty(0)
     rows = slice(ended[0], ended[-1] + 1)
-    values = run.smooth("return_mean")[rows]
+    values = run.smooth(key)[rows]
     there = np.isfinite(values)
     return run.steps[rows][there], values[there]

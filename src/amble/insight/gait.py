@@ -23,8 +23,9 @@ NEEDED = (
     "velocity", "speed", "goal_speed", "heading_error", "spin_rate", "body_height", "standing_height", "foot_contact",
     "foot_load", "landing_air_time", "power", "body_weight", "knee_height", "hand_height", "foot_pitch", "foot_speed",
 )  # fmt: skip
-_CHATTER_SECONDS = 0.04
+CHATTER_SECONDS = 0.04
 """A foot that leaves the ground for less has not taken a step."""
+_TOGETHER_SECONDS = 0.1
 _SETTLED_SECONDS = 1.0
 """At an episode's beginning, when a body takes up its gait; left out of the figures of longer episodes."""
 
@@ -43,6 +44,10 @@ class Fingerprint:
     """root mean square of the hips' angle from the goal's direction"""
     course: float
     """mean angle from where the hips face to where the body goes; positive to its right"""
+    ahead_speed: float
+    """the way the hips face, negative backward"""
+    side_speed: float
+    """to the right of where the hips face, negative to the left"""
     spin_rate: float
     """mean, positive turning right, rad/s"""
     step_frequency: float
@@ -54,6 +59,8 @@ class Fingerprint:
     """1 - |duty_left - duty_right|"""
     phase: float
     """when the right foot comes down in the left one's cycle: 0.5 walking, near 0 or 1 hopping; NaN without steps"""
+    together: float
+    """share of the steps in which the other foot comes down within 0.1 s; NaN without steps"""
     air_time: float
     """mean flight of a foot between two contacts"""
     flight: float
@@ -68,6 +75,8 @@ class Fingerprint:
     """of the feet on the ground, positive on tiptoe"""
     cost_of_transport: float
     """mean power / (weight · speed along the ground)"""
+    fell: float
+    """1 where the episode ended by a fall or a rule, 0 where time was up"""
     style: str = ""
 
     def as_json(self) -> dict[str, float | str | None]:
@@ -119,17 +128,19 @@ def fingerprints(recording: Recording) -> list[Fingerprint]:
         fingerprint(
             {name: recording.values[name][recording.episode(index)] for name in NEEDED},
             float(recording.about["decision_seconds"]),
+            fell=bool(recording.terminated[recording.episode(index)][-1]),
         )
         for index in range(recording.episodes)
     ]
 
 
-def fingerprint(values: Mapping[str, np.ndarray], seconds: float) -> Fingerprint:
+def fingerprint(values: Mapping[str, np.ndarray], seconds: float, *, fell: bool = False) -> Fingerprint:
     """Of one episode.
 
     Args:
         values: the signals `NEEDED`, (N,) or (N, n).
         seconds: of a decision.
+        fell: whether the episode ended before its time.
     """
     count = len(values["speed"])
     settled = round(_SETTLED_SECONDS / seconds)
@@ -139,10 +150,11 @@ def fingerprint(values: Mapping[str, np.ndarray], seconds: float) -> Fingerprint
     speed = float(values["speed"].mean())
     contact = values["foot_contact"].astype(bool)
     duty = values["foot_load"].mean(axis=0)
-    landed = values["landing_air_time"] > _CHATTER_SECONDS
+    landed = values["landing_air_time"] > CHATTER_SECONDS
     flights = values["landing_air_time"][landed]
     grounded = contact.sum()
     weight = float(values["body_weight"].mean())
+    ahead, aside = seen_from_hips(values["velocity"], values["heading_error"]).mean(axis=1)
     made = Fingerprint(
         seconds=count * seconds,
         speed=speed,
@@ -150,12 +162,15 @@ def fingerprint(values: Mapping[str, np.ndarray], seconds: float) -> Fingerprint
         goal_speed=float(values["goal_speed"].mean()),
         heading_error=float(np.sqrt(np.square(values["heading_error"]).mean())),
         course=course(values["velocity"], values["heading_error"]),
+        ahead_speed=float(ahead),
+        side_speed=float(aside),
         spin_rate=float(values["spin_rate"].mean()),
         step_frequency=float(landed.sum() / (len(landed) * seconds)),
         duty_left=float(duty[0]),
         duty_right=float(duty[1]),
         symmetry=float(1.0 - abs(duty[0] - duty[1])),
         phase=phase(landed),
+        together=together(landed, max(1, int(_TOGETHER_SECONDS / seconds))),
         air_time=float(flights.mean()) if len(flights) else 0.0,
         flight=float((~contact.any(axis=1)).mean()),
         height=float((values["body_height"] / values["standing_height"]).mean()),
@@ -163,6 +178,7 @@ def fingerprint(values: Mapping[str, np.ndarray], seconds: float) -> Fingerprint
         hand_height=float((values["hand_height"] / standing).mean()),
         foot_pitch=float((values["foot_pitch"] * contact).sum() / grounded) if grounded else float("nan"),
         cost_of_transport=float(values["power"].mean()) / (weight * speed) if speed > 0.05 else float("nan"),
+        fell=float(fell),
     )
     return Fingerprint(**{**asdict(made), "style": style(made)})
 
@@ -172,10 +188,17 @@ def course(velocity: Float[np.ndarray, "N 3"], heading_error: Float[np.ndarray, 
 
     Summed as vectors, so that long ways count more than standing about.
     """
+    ahead, aside = seen_from_hips(velocity, heading_error).sum(axis=1)
+    return float(np.arctan2(aside, ahead))
+
+
+def seen_from_hips(
+    velocity: Float[np.ndarray, "N 3"], heading_error: Float[np.ndarray, "N"]
+) -> Float[np.ndarray, "2 N"]:
+    """R(-e) v: the speed the way the hips face, and to the right of it, m/s; e is the hips' heading error."""
     forward, right = velocity[:, 0], velocity[:, 1]
     cos, sin = np.cos(heading_error), np.sin(heading_error)
-    ahead, aside = (cos * forward + sin * right).sum(), (cos * right - sin * forward).sum()
-    return float(np.arctan2(aside, ahead))
+    return np.stack([cos * forward + sin * right, cos * right - sin * forward])
 
 
 def phase(landed: Bool[np.ndarray, "N F"]) -> float:
@@ -191,6 +214,17 @@ def phase(landed: Bool[np.ndarray, "N F"]) -> float:
     share = (at - left[cycle]) / (left[cycle + 1] - left[cycle])
     turn = np.exp(2j * np.pi * share).mean()
     return float(np.angle(turn) / (2 * np.pi) % 1.0) if abs(turn) > 1e-6 else float("nan")
+
+
+def together(landed: Bool[np.ndarray, "N F"], reach: int) -> float:
+    """Share of the landings of either foot within `reach` decisions of which the other foot lands; NaN without any."""
+    near = 0
+    for foot in (0, 1):
+        own, other = np.flatnonzero(landed[:, foot]), np.flatnonzero(landed[:, 1 - foot])
+        if len(other):
+            near += int((np.abs(own[:, None] - other).min(axis=1, initial=reach + 1) <= reach).sum())
+    count = int(landed.sum())
+    return near / count if count else float("nan")
 
 
 _STYLES: tuple[tuple[str, Callable[[Fingerprint], bool]], ...] = (

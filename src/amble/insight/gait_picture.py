@@ -46,7 +46,7 @@ def draw(recording: Recording, prints: Sequence[Fingerprint], output: Path, name
 def _sheet(recording: Recording, prints: Sequence[Fingerprint], name: str) -> Figure:
     figure = Figure(figsize=(10, 6.4), dpi=150)
     figures = summary(prints)
-    shown = _typical(prints, figures["style"])
+    shown = typical(prints, figures["style"])
     seconds = float(recording.about["decision_seconds"])
     whole = recording.episode(shown)
     count = whole.stop - whole.start
@@ -83,7 +83,7 @@ def _sheet(recording: Recording, prints: Sequence[Fingerprint], name: str) -> Fi
     return figure
 
 
-def _typical(prints: Sequence[Fingerprint], style: str) -> int:
+def typical(prints: Sequence[Fingerprint], style: str) -> int:
     """Of the episodes in the commonest style, the one of median speed."""
     of_style = sorted((made.speed, index) for index, made in enumerate(prints) if made.style == style)
     return of_style[len(of_style) // 2][1]
@@ -91,7 +91,7 @@ def _typical(prints: Sequence[Fingerprint], style: str) -> int:
 
 def _footfalls(axes: Axes, values: dict[str, np.ndarray], time: np.ndarray, seconds: float) -> None:
     for row, (side, colour) in enumerate((("left", _LEFT), ("right", _RIGHT))):
-        spans = _stances(
+        spans = stances(
             values["foot_load"][:, row], values["foot_contact"][:, row].astype(bool), time, seconds
         )
         axes.broken_barh(spans, (0.6 - row, 0.6), color=colour, linewidth=0)
@@ -114,7 +114,7 @@ def _footfalls(axes: Axes, values: dict[str, np.ndarray], time: np.ndarray, seco
     axes.set_title("feet on the ground" + ("; shaded: both in the air" if airborne.any() else ""))
 
 
-def _stances(
+def stances(
     load: np.ndarray, down: np.ndarray, time: np.ndarray, seconds: float
 ) -> list[tuple[float, float]]:
     """Spans (start, length) on the ground: within a decision, early where it began down and late where it ends down."""

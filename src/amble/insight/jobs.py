@@ -32,12 +32,16 @@ class Job:
     """One run to be trained, and how far it is.
 
     Attributes:
+        terms: the file of the user's own reward terms that it needs.
+        resume: go on from the run's last checkpoint, where there is one, instead of starting anew.
         exit_code: None while it waits or runs.
         share: of its budget that is used up, 0 to 1.
     """
 
     run: Run
     settings: Path
+    terms: Path | None = None
+    resume: bool = False
     exit_code: int | None = None
     share: float = 0.0
     seconds: float = 0.0
@@ -53,7 +57,9 @@ class Job:
         """The child's command line after `amble`."""
         return [
             *("train", str(self.settings), "--seed", str(self.run.seed), "--run-id", self.run.path.name),
-            *("--results-dir", str(self.run.path.parent), "--force"),
+            *("--results-dir", str(self.run.path.parent)),
+            *(() if self.terms is None else ("--terms", str(self.terms))),
+            "--resume" if self.resume and any(self.run.path.glob("checkpoints/step-*")) else "--force",
         ]
 
     def last_lines(self) -> str:

@@ -154,13 +154,14 @@ def _refuse_namesakes(variants: Sequence[Variant]) -> None:
 def refuse_unequal(variants: Sequence[Variant]) -> None:
     """UsageError where the variants live in different environments: their returns are then no common measure.
 
-    What shapes the reward alone may differ: evaluation plays every policy in the first variant's environment.
+    What shapes the reward alone may differ: evaluation plays every policy in the first variant's environment. Where
+    there are rewards of terms, what the task asks for may differ too, and each policy is played in its own.
     """
     first = variants[0]
     for other in variants[1:]:
         if first.config.env_id != other.config.env_id:
             difference = f"{first.config.env_id} and {other.config.env_id}"
-        elif _task(first) != _task(other):
+        elif _task(first) != _task(other) and not reshaped([first, other]):
             difference = f"{first.config.env_id} with {_task(first)} and with {_task(other)}"
         else:
             continue
@@ -191,6 +192,16 @@ def _budget(variant: Variant) -> str:
 def same_reward(variants: Sequence[Variant]) -> bool:
     """Whether all environments pay the same."""
     return all(variant.env_kwargs == variants[0].env_kwargs for variant in variants)
+
+
+def reshaped(variants: Sequence[Variant]) -> bool:
+    """Whether any of them learns from a reward of terms."""
+    return any(variant.config.rewards is not None for variant in variants)
+
+
+def same_task(variants: Sequence[Variant]) -> bool:
+    """Whether their environments differ at most in what they pay."""
+    return all(_task(variant) == _task(variants[0]) for variant in variants)
 
 
 def _task(variant: Variant) -> dict[str, Any]:

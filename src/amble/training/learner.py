@@ -9,7 +9,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from gymnasium.vector import VectorEnv
-from torch import Tensor
+from torch import Tensor, nn
 
 from amble.config import RunConfig
 from amble.errors import AmbleError, UsageError
@@ -116,14 +116,11 @@ class Learner(ABC):
     def load_weights(self, tensors: dict[str, Tensor]) -> None:
         """Take networks and normalisers from a checkpoint of a run with the same networks."""
         for name, module in self.algorithm.networks.items():
-            try:
-                module.load_state_dict(_below(tensors, f"{name}."))
-            except RuntimeError as mismatch:
-                raise UsageError(
-                    f"The checkpoint's {name} does not fit this run's networks: "
-                    f"{' '.join(str(mismatch).split())}. Use the network_settings, the normalisation and the "
-                    "environment that it was made with."
-                ) from mismatch
+            _fill(name, module, _below(tensors, f"{name}."))
+
+    def load_policy(self, tensors: dict[str, Tensor]) -> None:
+        """Take actor, head and normaliser from a finished policy with the same networks; the critic stays new."""
+        _fill("policy", self.policy, tensors)
 
     def spec(self) -> dict[str, Any]:
         """What the portable policy says of itself beside its weights."""
@@ -144,6 +141,16 @@ def episode_figures(returns: Sequence[float] | np.ndarray, lengths: Sequence[int
         "length_mean": float(np.mean(lengths)),
         "episodes": len(returns),
     }
+
+
+def _fill(name: str, module: nn.Module, tensors: dict[str, Tensor]) -> None:
+    try:
+        module.load_state_dict(tensors)
+    except RuntimeError as mismatch:
+        raise UsageError(
+            f"The checkpoint's {name} does not fit this run's networks: {' '.join(str(mismatch).split())}. Use the "
+            "network_settings, the normalisation and the environment that it was made with."
+        ) from mismatch
 
 
 def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

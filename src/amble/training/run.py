@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from amble.config import RunConfig, load_run, to_yaml
+from amble.config import RunConfig, is_shipped, load_run, to_yaml
 from amble.errors import AmbleError, UsageError
 from amble.native import waits
 from amble.rewards.engine import RewardFault
@@ -21,7 +21,7 @@ from amble.training.files import write_file
 from amble.training.interrupt import StopRequest
 from amble.training.learner import Learner, Row
 from amble.training.metrics import MetricsLog
-from amble.training.policy_files import write_policy
+from amble.training.policy_files import read_policy, write_policy
 from amble.training.progress import Progress
 from amble.training.run_directory import RunDirectory
 from amble.training.trainer import Trainer
@@ -138,6 +138,12 @@ def _restore(run: RunDirectory, trainer: Learner, branch: Branch | None) -> list
         return [f"Branching off {branch.run} at step {branch.step:,}."]
     if run.initialize_from is not None:
         checkpoint = latest_checkpoint(run.initialize_from / "checkpoints")
+        if checkpoint is None and is_shipped(run.initialize_from):
+            trainer.load_policy(read_policy(run.initialize_from / "policy")[0])
+            name = run.initialize_from.name
+            return [
+                f"Starting from the policy that comes with `{name}`; no critic does, so a new one learns."
+            ]
         if checkpoint is None:
             raise AmbleError(f"{run.initialize_from}: has no checkpoint to start from yet.")
         trainer.load_weights(load_checkpoint(checkpoint)[0])

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
+from amble.config import shipped_policy
 from amble.errors import UsageError
 from amble.training import files
 
@@ -66,7 +67,8 @@ class RunDirectory:
             run_id: one plain name.
             resume: go on with the run that is there.
             force: delete the run that is there and start anew; files that no run writes stay.
-            initialize_from: the id of a run in `results_dir`, or the path of one, to take the weights from.
+            initialize_from: the id of a run in `results_dir`, the path of one, or a preset whose policy comes with
+                the package, to take the weights from.
 
         Raises:
             UsageError: no plain name; a run is there and neither `resume` nor `force` was asked; nothing is
@@ -250,8 +252,11 @@ def _source(results_dir: Path, initialize_from: str, path: Path) -> Path:
         if source.resolve() == path.resolve():
             raise UsageError(f"--initialize-from {initialize_from} is this very run: give another --run-id.")
         return source
+    if (shipped := shipped_policy(initialize_from)) is not None:
+        return shipped
     raise UsageError(
-        f"--initialize-from {initialize_from}: there is no such run in {results_dir}, nor at that path."
+        f"--initialize-from {initialize_from}: there is no such run in {results_dir}, nor at that path, nor a "
+        "preset with a policy of that name."
         f"{_nearest(results_dir)}"
     )
 
