@@ -42,9 +42,9 @@ class Progress:
     """Shows how a run goes; a context manager that leaves the terminal clean whatever happens inside.
 
     In a terminal a few lines are drawn anew at each row. Elsewhere (a pipe, a file, `TERM=dumb`) a line in
-    the manner of ML-Agents is printed for the first row, then at most one every `interval` seconds, and for
-    the last. A reader that goes away (`amble train … | head`) ends the display, not the
-    run.
+    the manner of ML-Agents is printed for the first row, then one every `interval` seconds or `every_steps` env
+    steps, whichever comes first, and for the last. A reader that goes away (`amble train … | head`) ends the
+    display, not the run.
 
     Args:
         name: shown in front, e.g. the behaviour's name.
@@ -52,6 +52,7 @@ class Progress:
         time_limit: seconds the run may take, on the clock of the rows' `wall_seconds`; None without one.
         stream: where to write; stdout by default.
         interval: seconds between plain lines.
+        every_steps: env steps between plain lines; None: only `interval` counts.
     """
 
     def __init__(
@@ -61,12 +62,13 @@ class Progress:
         time_limit: float | int | None = None,
         stream: TextIO | TextIOBase | None = None,
         interval: float | int = 10.0,
+        every_steps: int | None = None,
     ):
         self._name = name
         self._total_steps = max(int(total_steps), 1)
         self._time_limit = time_limit
         self._stream: Any = stream if stream is not None else sys.stdout
-        self._interval = interval
+        self._interval, self._every_steps = interval, every_steps
         self._row: dict[str, float | int | str | None] = {}
         self._printed: dict[str, float | int | str | None] = {}
         self._returns: deque[float] = deque(maxlen=600)
@@ -106,8 +108,15 @@ class Progress:
             self._clock.popleft()
         if self._terminal:
             self._draw()
-        elif not self._printed or seconds - (_number(self._printed, "wall_seconds") or 0.0) >= self._interval:
+        elif self._is_due(seconds, steps):
             self._print_row()
+
+    def _is_due(self, seconds: float, steps: float) -> bool:
+        """Whether a plain line is to be printed at this row."""
+        if not self._printed or seconds - (_number(self._printed, "wall_seconds") or 0.0) >= self._interval:
+            return True
+        every = self._every_steps
+        return every is not None and steps // every > (_number(self._printed, "env_steps") or 0.0) // every
 
     def message(self, text: str) -> None:
         """Prints a line above the display. It may be called from a signal handler."""
