@@ -78,7 +78,7 @@ def _load(trainer: Learner, config: RunConfig, init: Path | None) -> list[str]:
 
 @torch.no_grad()
 def _rows(trainer: Learner) -> Iterator[tuple[float, Row]]:
-    """Act for ever; about every second, and as often a request to stop is looked for, the seconds so far and figures."""
+    """Act for ever; about every second the seconds so far and figures, and room to look for a request to stop."""
     policy, env = trainer.policy, trainer.env
     rng, count = trainer.seeds.generator("exploration"), env.num_envs
     likeliest = trainer.behavior.network_settings.deterministic
