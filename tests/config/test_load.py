@@ -422,7 +422,7 @@ def test_what_is_written_out_reads_back_equal(tmp_path: Path, text: str) -> None
         ),
         (
             walker("trainer_type: a3c") + "checkpoint_settings: {inference: true}",
-            r"line 4: `checkpoint_settings\.inference` is for trainers that act in one process",
+            r"line 4: `checkpoint_settings\.inference` does not fit: inference is for trainers that",
         ),
         (LECTURE + "env_settings: {max_lifetime_restarts: -2}", "max_lifetime_restarts` must be at least -1"),
         (LECTURE + "torch_settings: {device: gpu}", "must be cpu, cuda, cuda:N or mps, but is 'gpu'"),

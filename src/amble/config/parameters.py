@@ -6,7 +6,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    PlainValidator,
     SerializeAsAny,
     TypeAdapter,
     model_validator,
@@ -120,7 +119,7 @@ def _value(given: object) -> "float | SamplerSettings":
     return given if isinstance(given, SamplerSettings) else _NUMBER.validate_python(given)
 
 
-Value = Annotated[float | SamplerSettings, PlainValidator(_value)]
+Value = Annotated[float | SamplerSettings, BeforeValidator(_value)]
 """A number, or how it is drawn."""
 
 
@@ -199,7 +198,7 @@ def _parameter(given: object) -> "float | SamplerSettings | CurriculumSettings":
     return given if isinstance(given, CurriculumSettings) else _value(cast("object", given))
 
 
-Parameter = Annotated[float | SamplerSettings | CurriculumSettings, PlainValidator(_parameter)]
+Parameter = Annotated[float | SamplerSettings | CurriculumSettings, BeforeValidator(_parameter)]
 """What `environment_parameters` holds by name."""
 
 

@@ -162,9 +162,10 @@ class RunConfig(Settings):
     def _who_learns_explores(self) -> "RunConfig":
         for name, behavior in self.behaviors.items():
             if behavior.network_settings.deterministic and not self.checkpoint_settings.inference:
+                deterministic = ("behaviors", name, "network_settings", "deterministic")
                 raise contradiction(
-                    ("behaviors", name, "network_settings", "deterministic"),
-                    ("checkpoint_settings", "inference"),
+                    deterministic,
+                    deterministic,
                     "cannot be true while a policy learns: without exploring there is nothing to learn from. Remove "
                     "it; `amble evaluate`, and a run with inference, act so.",
                 )
@@ -172,7 +173,8 @@ class RunConfig(Settings):
                 raise contradiction(
                     ("checkpoint_settings", "inference"),
                     ("behaviors", name, "trainer_type"),
-                    "is for trainers that act in one process, and trainer a3c has workers. Use `amble evaluate`.",
+                    "does not fit: inference is for trainers that act in one process, and trainer a3c has workers. Use "
+                    "`amble evaluate`.",
                 )
         return self
 
@@ -184,8 +186,8 @@ class RunConfig(Settings):
                     raise contradiction(
                         ("environment_parameters", name),
                         ("behaviors", behavior, "trainer_type"),
-                        "changes during the run, and trainer a3c's workers know nothing of that yet. Take trainer a2c, "
-                        "which learns the same way, or a plain number.",
+                        f"does not fit: environment parameter {name} changes during the run, and trainer a3c's workers "
+                        "know nothing of that yet. Take trainer a2c, which learns the same way, or a plain number.",
                     )
             lessons = parameter.curriculum if isinstance(parameter, CurriculumSettings) else []
             for number, lesson in enumerate(lessons):
