@@ -9,7 +9,6 @@ from amble.errors import UsageError
 
 _REST = "--env-args"
 _DEFAULT_RUN_ID = "ppo"
-_UNITY, _TORCH = "Unity", "Torch"
 
 
 class LearnCommand(TyperCommand):
@@ -27,7 +26,7 @@ class LearnCommand(TyperCommand):
 def learn(
     ctx: typer.Context,
     run: Annotated[
-        str | None, typer.Argument(metavar="[CONFIG.yaml]", help="ML-Agents' run file, as it stands.")
+        str | None, typer.Argument(metavar="CONFIG.yaml", help="ML-Agents' run file, as it stands.")
     ] = None,
     *,
     env: Annotated[
@@ -74,34 +73,26 @@ def learn(
     timeout_wait: Annotated[
         int | None, typer.Option(metavar="SECONDS", help="For each message of a scene.  [default: 60]")
     ] = None,
-    width: Annotated[
-        int | None, typer.Option(metavar="PIXELS", rich_help_panel=_UNITY, help="Window.")
-    ] = None,
-    height: Annotated[
-        int | None, typer.Option(metavar="PIXELS", rich_help_panel=_UNITY, help="Window.")
-    ] = None,
-    quality_level: Annotated[
-        int | None, typer.Option(metavar="N", rich_help_panel=_UNITY, help="0 to 5.")
-    ] = None,
+    width: Annotated[int | None, typer.Option(metavar="PIXELS", help="Window.")] = None,
+    height: Annotated[int | None, typer.Option(metavar="PIXELS", help="Window.")] = None,
+    quality_level: Annotated[int | None, typer.Option(metavar="N", help="0 to 5.")] = None,
     time_scale: Annotated[
-        float | None, typer.Option(metavar="X", rich_help_panel=_UNITY, help="Of the clock.  [default: 20]")
+        float | None, typer.Option(metavar="X", help="Of the clock.  [default: 20]")
     ] = None,
-    target_frame_rate: Annotated[int | None, typer.Option(metavar="N", rich_help_panel=_UNITY)] = None,
-    capture_frame_rate: Annotated[int | None, typer.Option(metavar="N", rich_help_panel=_UNITY)] = None,
-    no_graphics: Annotated[
-        bool, typer.Option("--no-graphics", rich_help_panel=_UNITY, help="Builds without a window.")
-    ] = False,
+    target_frame_rate: Annotated[
+        int | None, typer.Option(metavar="N", help="Frames a second.  [default: -1, as many as there can be]")
+    ] = None,
+    capture_frame_rate: Annotated[
+        int | None, typer.Option(metavar="N", help="Frames a simulated second.  [default: 60]")
+    ] = None,
+    no_graphics: Annotated[bool, typer.Option("--no-graphics", help="Builds without a window.")] = False,
     no_graphics_monitor: Annotated[
         bool,
-        typer.Option(
-            "--no-graphics-monitor", rich_help_panel=_UNITY, help="All builds but the first without one."
-        ),
+        typer.Option("--no-graphics-monitor", help="All builds but the first without one."),
     ] = False,
     torch_device: Annotated[
         str | None,
-        typer.Option(
-            metavar="cpu|cuda|…", rich_help_panel=_TORCH, help="Where tensors live.  [default: cpu]"
-        ),
+        typer.Option(metavar="cpu|cuda|…", help="Where tensors live.  [default: cpu]"),
     ] = None,
     load: Annotated[bool, typer.Option("--load", hidden=True)] = False,
     train: Annotated[bool, typer.Option("--train", hidden=True)] = False,
