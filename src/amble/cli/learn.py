@@ -15,16 +15,16 @@ class LearnCommand(TyperCommand):
     """Leaves everything after `--env-args` to the executable, dashes and all."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Take the executable's words off before the options are read."""
+        """Hand each of its words on as a value of the option; and `--debug`, which the frame took out."""
         if _REST in args:
             at = args.index(_REST)
-            ctx.meta[_REST] = args[at + 1 :]
-            args = args[:at]
+            args = [*args[:at], *(f"{_REST}={word}" for word in args[at + 1 :])]
+        if ctx.find_root().obj:
+            args = ["--more-in-the-log", *args]
         return super().parse_args(ctx, args)
 
 
 def learn(
-    ctx: typer.Context,
     run: Annotated[
         str | None, typer.Argument(metavar="CONFIG.yaml", help="ML-Agents' run file, as it stands.")
     ] = None,
@@ -94,12 +94,16 @@ def learn(
         str | None,
         typer.Option(metavar="cpu|cuda|…", help="Where tensors live.  [default: cpu]"),
     ] = None,
+    env_args: Annotated[
+        list[str] | None, typer.Option(_REST, metavar="…", help="All that follows is the executable's.")
+    ] = None,
+    debug: Annotated[bool, typer.Option("--more-in-the-log", hidden=True)] = False,
     load: Annotated[bool, typer.Option("--load", hidden=True)] = False,
     train: Annotated[bool, typer.Option("--train", hidden=True)] = False,
     torch: Annotated[bool, typer.Option("--torch", hidden=True)] = False,
     tensorflow: Annotated[bool, typer.Option("--tensorflow", hidden=True)] = False,
 ) -> int:
-    """Train in Unity scenes by mlagents-learn's own command line; what follows --env-args is the executable's."""
+    """Train in Unity scenes by mlagents-learn's own command line."""
     from amble.config import Override, load_run
     from amble.unity.launch import find_executable
 
@@ -131,7 +135,7 @@ def learn(
 
     flags: list[tuple[str, str, Any]] = [
         ("--env", "env_settings.env_path", env),
-        (_REST, "env_settings.env_args", ctx.meta.get(_REST)),
+        (_REST, "env_settings.env_args", env_args or None),
         ("--seed", "env_settings.seed", seed),
         ("--base-port", "env_settings.base_port", base_port),
         ("--num-envs", "env_settings.num_envs", num_envs),
@@ -166,7 +170,7 @@ def learn(
         ("--deterministic", "network_settings.deterministic", True, deterministic),
         ("--no-graphics", "engine_settings.no_graphics", True, no_graphics),
         ("--no-graphics-monitor", "engine_settings.no_graphics_monitor", True, no_graphics_monitor),
-        ("--debug", "debug", True, bool(ctx.obj)),
+        ("--debug", "debug", True, debug),
     ]
     overrides = [
         *([Override("env_settings.env_id", None, f"--env {env}")] if env is not None else []),
