@@ -47,6 +47,14 @@ class TestPlain:
                 progress.update(row(iteration))
         assert re.findall(r"Step: (\d+)", stream.getvalue()) == ["1000", "3000", "6000", "8000"]
 
+    def test_a_run_without_an_end(self):
+        stream = io.StringIO()
+        with Progress("Walker", None, stream=stream) as progress:
+            progress.update(row(1))
+            assert progress.seconds_left() is None
+            assert progress._headline(80).plain == "Walker 1000 steps"
+        assert "Left:" not in stream.getvalue()
+
     def test_stopping_twice_says_nothing_twice(self):
         stream = io.StringIO()
         progress = Progress("Walker", 100_000, stream=stream)

@@ -39,7 +39,7 @@ def infer(trainer: Learner, init: Path | None) -> int:
         UsageError: no trained policy is named.
     """
     config = trainer.config
-    progress = Progress(trainer.name, trainer.behavior.max_steps, config.time_limit)
+    progress = Progress(trainer.name, None, config.time_limit)
     with progress, StopRequest(progress.message) as stop, waits.explained(progress.message):
         lines = _load(trainer, config, init)
         progress.start([*lines, *trainer.lessons.describe(), "Acting without learning; Ctrl-C ends it."])

@@ -48,7 +48,7 @@ class Progress:
 
     Args:
         name: shown in front, e.g. the behaviour's name.
-        total_steps: env steps the run is to take.
+        total_steps: env steps the run is to take; None: it has no end of its own.
         time_limit: seconds the run may take, on the clock of the rows' `wall_seconds`; None without one.
         stream: where to write; stdout by default.
         interval: seconds between plain lines.
@@ -58,14 +58,14 @@ class Progress:
     def __init__(
         self,
         name: str,
-        total_steps: float | int,
+        total_steps: float | int | None,
         time_limit: float | int | None = None,
         stream: TextIO | TextIOBase | None = None,
         interval: float | int = 10.0,
         every_steps: int | None = None,
     ):
         self._name = name
-        self._total_steps = max(int(total_steps), 1)
+        self._total_steps = None if total_steps is None else max(int(total_steps), 1)
         self._time_limit = time_limit
         self._stream: Any = stream if stream is not None else sys.stdout
         self._interval, self._every_steps = interval, every_steps
@@ -151,7 +151,7 @@ class Progress:
             if now > before
             else _number(self._row, "steps_per_second")
         )
-        if rate is not None and rate > 0:
+        if rate is not None and rate > 0 and self._total_steps is not None:
             left.append((self._total_steps - steps) / rate)
         if self._time_limit is not None:
             left.append(self._time_limit - now)
@@ -204,8 +204,10 @@ class Progress:
         width = self._console.width
         return Group(self._headline(width), self._times(width), *self._figures(width))
 
-    def _headline(self, width: int) -> Table:
+    def _headline(self, width: int) -> Table | Text:
         steps = _number(self._row, "env_steps") or 0.0
+        if self._total_steps is None:
+            return Text.assemble((self._name, "bold"), f" {count(steps)} steps")
         done = min(steps / self._total_steps, 1.0)
         grid = Table.grid(padding=(0, 1), expand=False)
         name = self._name if len(self._name) <= 24 else self._name[:23] + "…"
