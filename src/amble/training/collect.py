@@ -82,8 +82,9 @@ class Collector:
         self._observation: np.ndarray | None = None
         self._policy_state = policy.nothing_remembered(env.num_envs)
         self._critic_state = None if critic is None else critic.nothing_remembered(env.num_envs)
-        stepped = acting is None or after_decision is not None
-        self._driver = None if stepped else _driver(env, acting, decisions)
+        self._driver = None
+        if acting is not None and after_decision is None:
+            self._driver = _driver(env, acting, decisions)
         self._begins = np.ones(env.num_envs, np.bool_)
         self._return = np.zeros(env.num_envs)
         self._length = np.zeros(env.num_envs, np.int64)
