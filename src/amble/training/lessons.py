@@ -85,9 +85,8 @@ class Lessons:
             else:
                 given = [parameter]
             values: list[Value] = []
-            for one in (
-                given
-            ):  # every value without a seed of its own takes the next, numbers too, as ML-Agents counts
+            # Every value without a seed of its own takes the next, numbers too, as ML-Agents counts
+            for one in given:
                 own = one.sampler_parameters.seed if isinstance(one, SamplerSettings) else -1
                 values.append(_value(one, config.env_settings.seed + offset if own == -1 else own))
                 offset += own == -1
@@ -99,10 +98,8 @@ class Lessons:
         for course in self._courses.values():
             for criteria in (lesson.completion_criteria for lesson in course.curriculum):
                 if criteria is not None:
-                    before = self._returns.get(criteria.behavior)
-                    most = max(
-                        1, criteria.min_lesson_length, (before.maxlen or 1) if before is not None else 1
-                    )
+                    longest = self._returns.get(criteria.behavior, deque(maxlen=1)).maxlen or 1
+                    most = max(longest, criteria.min_lesson_length)
                     self._returns[criteria.behavior] = deque(maxlen=most)
 
     @property
