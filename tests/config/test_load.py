@@ -325,26 +325,26 @@ def test_what_is_written_out_reads_back_equal(tmp_path: Path, text: str) -> None
         (walker("trainer_type: 3"), "must be a text, but is the number 3"),
         (
             walker("hyperparameters: {tau: 0.005}\ntrainer_type: sac"),
-            r"line 4: `\S+trainer_type` asks for trainer sac, which is not supported yet; "
-            r"available: pg, a2c, a3c, trpo, ppo\.$",
+            r"line 4: `\S+trainer_type` asks for trainer sac, which is not supported: ppo learns .*"
+            r"one of: pg, a2c, a3c, trpo, ppo\.$",
         ),
-        (walker("trainer_type: poca"), "asks for trainer poca, which is not supported yet"),
+        (walker("trainer_type: poca"), "asks for trainer poca, which is not supported: ppo trains each"),
         (
             walker("self_play: {window: 10}"),
-            r"`behaviors\.Walker\.self_play` is not supported yet; remove it\.$",
+            r"`behaviors\.Walker\.self_play` is not supported: all teams of a behaviour learn as one policy here",
         ),
         (
             walker("behavioral_cloning: {demo_path: x}"),
             "`behaviors.Walker.behavioral_cloning` is not supported yet",
         ),
-        (walker("init_path: x.pt"), "`behaviors.Walker.init_path` is not supported yet"),
         (
-            walker("threaded: true"),
-            "threaded` cannot be true: that is not supported yet; remove it",
+            walker("init_path: x.pt"),
+            "init_path` is 'x.pt': networks of ML-Agents .* cannot be read. Name a run",
         ),
+        (walker("init_path: ''"), "init_path` must name a run or one of its checkpoints, but is empty"),
         (
             walker("hyperparameters: {shared_critic: true}"),
-            "shared_critic` cannot be true: that is not supported",
+            "shared_critic` cannot be true: actor and critic are two networks",
         ),
         (
             walker("network_settings: {layer_norm: true, hidden_units: 2}"),
@@ -380,21 +380,16 @@ def test_what_is_written_out_reads_back_equal(tmp_path: Path, text: str) -> None
             walker("hyperparameters: {objective: kl_penalty, ratio: per_dimension}"),
             r"ratio` contradicts objective: kl_penalty bounds the KL of the whole action",
         ),
-        (walker("network_settings: {deterministic: true}"), "deterministic` cannot be true"),
+        (
+            walker("network_settings: {deterministic: true}"),
+            "deterministic` cannot be true while a policy learns",
+        ),
         (
             walker("reward_signals: {curiosity: {}}"),
             "reward_signals.curiosity` is not supported yet",
         ),
         (walker("reward_signals: {gail: {}}"), "reward_signals.gail` is not supported"),
         (walker("reward_signals: {rnd: {}}"), "reward_signals.rnd` is not supported"),
-        (
-            LECTURE + "environment_parameters: {mass: {curriculum: []}}",
-            "mass` is a curriculum, which is not supported",
-        ),
-        (
-            LECTURE + "environment_parameters: {mass: {sampler_type: uniform}}",
-            "mass` is a sampler, which is not supp",
-        ),
         (
             LECTURE + "env_settings: {env_path: ./Walker, env_id: CartPole-v1}",
             "env_path` names a Unity build, and env_settings.env_id another environment, CartPole-v1",
@@ -421,7 +416,15 @@ def test_what_is_written_out_reads_back_equal(tmp_path: Path, text: str) -> None
             LECTURE + "checkpoint_settings: {resume: true, force: true}",
             "resume` contradicts: resume continues the run",
         ),
-        (LECTURE + "checkpoint_settings: {inference: true}", "inference` cannot be true"),
+        (
+            LECTURE + "checkpoint_settings: {load_model: true}",
+            r"load_model` cannot be true: .* deprecated by ML-Agents\. Use resume",
+        ),
+        (
+            walker("trainer_type: a3c") + "checkpoint_settings: {inference: true}",
+            r"line 4: `checkpoint_settings\.inference` does not fit: inference is for trainers that",
+        ),
+        (LECTURE + "env_settings: {max_lifetime_restarts: -2}", "max_lifetime_restarts` must be at least -1"),
         (LECTURE + "torch_settings: {device: gpu}", "must be cpu, cuda, cuda:N or mps, but is 'gpu'"),
         (LECTURE + "time_limit: 0", "`time_limit` must be greater than 0"),
         (LECTURE + "notes: text", "`notes` must be a list, but is the text 'text'"),

@@ -10,12 +10,13 @@ from gymnasium import spaces
 import amble.envs
 from amble.envs.backends.unity import UnityVectorEnv
 from amble.envs.conformance import VectorEnvConformance
+from amble.envs.parameters import Drawn
 from amble.envs.scene import EnvironmentScene
 from amble.envs.serve import Order, write_program
 from amble.errors import AmbleError, EnvironmentFault, UsageError
-from amble.unity.channels import Setting
+from amble.unity.channels import Aggregation, Sampler, Setting
 from amble.unity.faults import PeerGone, PeerSilent, UnityFault
-from amble.unity.spec import ActionSpec, BehaviorSpec, ObservationSpec
+from amble.unity.spec import GOAL, ActionSpec, BehaviorSpec, ObservationSpec
 from unity_helpers import NAME, SOON, TOY, VECTOR, Running, ScriptedScene, frame, free_port
 
 
@@ -298,34 +299,108 @@ def test_no_editor_comes() -> None:
 # What the trainer asks of our environments.
 
 
-def test_a_parameter_that_changes_cuts_the_episodes_off() -> None:
+def test_a_parameter_that_changes_waits_for_the_next_episode() -> None:
     scene = ball(2)
     said: list[str] = []
     scene._say = said.append
     env = around(scene)
     env.reset()
-    env.step(np.zeros((2, 2), np.float32))
-    env.set_parameters({"mass": 4.0, "nonsense": 1.0})
-    _, reward, terminated, truncated, info = env.step(np.zeros((2, 2), np.float32))
-    assert (terminated.tolist(), truncated.tolist()) == ([False] * 2, [True] * 2)
-    assert reward.tolist() == pytest.approx([0.1] * 2)
-    assert info["final_obs"][:, 3].min() < 4.0  # the ball had begun to fall
-    assert scene._env.unwrapped.model.body("ball").mass[0] == 4.0  # type: ignore[attr-defined]
-    assert any("mass is 4" in line for line in said)
+    env.set_parameters(
+        {"mass": 4.0, "gravity": Drawn("uniform", (3.0, 5.0), 1), "nonsense": 1.0, "scale": 9.0}
+    )
+    tilt = np.array([[1, 0], [0, 0]], np.float32)
+    while not (done := np.logical_or(*env.step(tilt)[2:4])).any():
+        pass
+    models = [scene._env.unwrapped.batch.get_model(i) for i in range(2)]  # type: ignore[attr-defined]
+    masses = np.array([model.body("ball").mass[0] for model in models])
+    np.testing.assert_array_equal(masses, np.where(done, 4.0, 1.0))
+    gravity = -np.array([model.opt.gravity[2] for model in models])
+    assert ((gravity[done] >= 3.0) & (gravity[done] <= 5.0)).all()
+    assert "The environment parameter mass is 4, from each agent's next episode on." in said
+    assert any("gravity is drawn for each episode, uniform in [3, 5], from each" in line for line in said)
     assert any("nonsense has no effect" in line for line in said)
+    assert any(
+        "scale has no effect: BallVectorEnv: scale must be above 0 and at most 3" in line for line in said
+    )
     assert any("time_scale 20 has no effect" in line for line in said)
-    env.step(np.zeros((2, 2), np.float32))
+    env.reset()
+    assert all(
+        scene._env.unwrapped.batch.get_model(i).body("ball").mass[0] == 4.0
+        for i in range(2)  # type: ignore[attr-defined]
+    )
     env.close()
 
 
-def test_a_sampler_is_ignored_by_name() -> None:
-    from amble.unity.channels import Sampler
-
-    scene, said = ball(1), []
+def test_a_setting_of_any_other_environment_cuts_the_episodes_off() -> None:
+    scene = EnvironmentScene("Pendulum-v1", "P?team=0", 2)
+    said: list[str] = []
     scene._say = said.append
-    scene.parameter(Setting("mass", (1.0, 2.0), Sampler.UNIFORM, 3))
-    assert "mass has no effect: it is to be drawn anew each episode (uniform)" in said[0]
-    scene.close()
+    env = around(scene)
+    env.reset()
+    env.step(np.zeros((2, 1), np.float32))
+    env.set_parameters({"g": 3.0, "l": Drawn("uniform", (1.0, 2.0), 1)})
+    _, _, terminated, truncated, info = env.step(np.zeros((2, 1), np.float32))
+    assert (terminated.tolist(), truncated.tolist()) == ([False] * 2, [True] * 2)
+    assert info["_final_obs"].all()
+    assert "The environment parameter g is 3 from now on." in said
+    assert any("l has no effect: it is to be drawn for each episode" in line for line in said)
+    env.step(np.zeros((2, 1), np.float32))
+    env.close()
+
+
+def test_a_parameter_that_the_wire_cannot_carry() -> None:
+    env = around(ball(1))
+    for name, value in (("größe", 1.0), ("mass", 1e300), ("mass", Drawn("uniform", (0.0, 1.0), 2**40))):
+        with pytest.raises(UsageError, match=f"environment_parameters.{name}: cannot be sent"):
+            env.set_parameters({name: value})
+    env.close()
+
+
+def test_a_sampler_is_sent_as_it_is() -> None:
+    scene = ScriptedScene([{NAME: frame({1: [1, 2]})}] * 4)
+    env = around(scene, parameters={"a": 2.0, "b": Drawn("gaussian", (1.0, 0.5), 7)})
+    env.reset()
+    env.set_parameters({"b": Drawn("multirangeuniform", (0.0, 1.0, 2.0, 4.0), 8)})
+    env.step(np.ones((1, 3), np.float32))
+    assert scene.of("parameter") == [
+        Setting("a", (2.0,)),
+        Setting("b", (1.0, 0.5), Sampler.GAUSSIAN, 7),
+        Setting("b", (0.0, 1.0, 2.0, 4.0), Sampler.MULTI_RANGE_UNIFORM, 8),
+    ]
+    assert len(scene.of("reset")) == 1
+    env.set_parameters({"a": 3.0})
+    env.reset()
+    assert len(scene.of("reset")) == 2
+    env.close()
+
+
+def test_a_reset_after_a_parameter_begins_anew() -> None:
+    """What a scene began with before it was told is no episode of the new value."""
+    scene = ScriptedScene([{NAME: frame({1: [i, 2]})} for i in range(3)])
+    env = around(scene)
+    env.set_parameters({"a": 3.0})
+    assert env.reset()[0].tolist() == [[1, 2]]
+    env.close()
+
+
+def test_goals_are_known() -> None:
+    goal = ObservationSpec((2,), "GoalSensor", (1,), GOAL)
+    env = around(ScriptedScene([{NAME: frame({1: [1, 2]})}], {NAME: BehaviorSpec((goal,), ActionSpec(3))}))
+    assert env.goals == ["GoalSensor"]
+    env.close()
+
+
+def test_what_scenes_report() -> None:
+    scene = ScriptedScene([{NAME: frame({1: [1, 2]})}] * 3)
+    env = around(scene)
+    env.reset()
+    env.take_statistics()
+    scene.statistics.report("Goals", 2.0, Aggregation.SUM)
+    scene.statistics.report("Goals", 3.0, Aggregation.SUM)
+    env.step(np.ones((1, 3), np.float32))
+    env.step(np.ones((1, 3), np.float32))
+    assert env.take_statistics() == ({"Goals": 5.0}, {})
+    env.close()
 
 
 @pytest.mark.parametrize(
@@ -385,18 +460,65 @@ def test_several_builds_are_one_environment(tmp_path: Path) -> None:
     assert [process.returncode for process in processes] == [0, 0]
 
 
-def test_a_build_that_is_killed_ends_them_all(tmp_path: Path) -> None:
-    build = serving(tmp_path / "Ball", "3dball", agents=1)
-    env = amble.envs.make("amble/Unity-v0", 2, path=build, base_port=free_port(), timeout=60)
+def killed(scene) -> None:
+    process = scene.session._build.process
+    os.kill(process.pid, 9)
+    process.wait()
+
+
+def test_a_build_that_is_killed_is_started_again_once_and_then_ends_them_all(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    build = serving(tmp_path / "Ball", "3dball", agents=2)
+    env = amble.envs.make(
+        "amble/Unity-v0", 2, path=build, base_port=free_port(), timeout=60, parameters={"gravity": 3.0}
+    )
     env.reset()
+    seen, *_ = env.step(np.zeros((4, 2), np.float32))
+    killed(env._scenes[1])
+    begun, reward, terminated, truncated, info = env.step(np.zeros((4, 2), np.float32))
+    assert truncated.tolist() == [False, False, True, True]
+    assert not terminated.any()
+    assert reward.tolist() == pytest.approx([0.1, 0.1, 0.0, 0.0])
+    np.testing.assert_array_equal(info["final_obs"][2:], seen[2:])
+    assert (begun[2:, 3] == 4.0).all()  # a ball that is about to fall
+    assert "Unity environment 1: " in caplog.text
+    assert "It is started again" in caplog.text
+    assert env.restarts == 1
+    fallen, *_ = env.step(np.zeros((4, 2), np.float32))
+    assert fallen[2:, 6] == pytest.approx([-0.3] * 2, abs=1e-6)  # 5 substeps of 0.02 s at 3 m/s²: told again
     processes = [scene.session._build.process for scene in env._scenes]
-    os.kill(processes[1].pid, 9)
-    processes[1].wait()
-    with pytest.raises(PeerGone, match="Unity environment 1: "):
+    killed(env._scenes[1])
+    with pytest.raises(
+        PeerGone, match=r"Unity environment 1: .* not started again: restarts_rate_limit_n \(1\)"
+    ):
         step_on(env)
     assert all(process.returncode is not None for process in processes)
 
 
+def test_a_build_that_is_killed_before_a_reset(tmp_path: Path) -> None:
+    build = serving(tmp_path / "Ball", "3dball", agents=2)
+    env = amble.envs.make("amble/Unity-v0", 1, path=build, base_port=free_port(), timeout=60)
+    env.reset()
+    env.step(np.zeros((2, 2), np.float32))
+    killed(env._scenes[0])
+    observation, _ = env.reset()
+    assert (observation[:, 3] == 4.0).all()
+    assert not env.step(np.zeros((2, 2), np.float32))[3].any()
+    env.close()
+
+
+def test_no_restarts_are_asked_for(tmp_path: Path) -> None:
+    build = serving(tmp_path / "Ball", "3dball", agents=1)
+    env = amble.envs.make(
+        "amble/Unity-v0", 2, path=build, base_port=free_port(), timeout=60, restarts={"lifetime": 0}
+    )
+    env.reset()
+    killed(env._scenes[1])
+    with pytest.raises(PeerGone, match=r"max_lifetime_restarts \(0\) is used up"):
+        step_on(env)
+
+
 def step_on(env) -> None:
     for _ in range(3):
-        env.step(np.zeros((2, 2), np.float32))
+        env.step(np.zeros((env.num_envs, 2), np.float32))

@@ -106,6 +106,33 @@ class TestRows:
                 log.write(row(2))
 
 
+class TestWhatAScenesReport:
+    def test_keeps_its_name_and_ours_go_before(self):
+        tags = scalars(
+            row(1, **{"scene.Goals/Left": 2.0, "scene.Environment/Cumulative Reward": 99.0, "lesson.wall": 3})
+        )
+        assert tags["Goals/Left"] == 2.0
+        assert tags["Environment/Cumulative Reward"] == 1.0
+        assert tags["Environment/Lesson Number/wall"] == 3.0
+
+    def test_histograms_hold_every_value(self, run):
+        with MetricsLog(run) as log:
+            log.write(row(1), {"Height": [1.0, 2.0, 2.0, 5.0, float("nan")], "Same": [3.0, 3.0], "None": []})
+        accumulator = tensorboard(run)
+        assert set(accumulator.Tags()["histograms"]) == {"Height_hist", "Same_hist"}
+        (event,) = accumulator.Histograms("Height_hist")
+        spread = event.histogram_value
+        assert (event.step, spread.min, spread.max, spread.num, spread.sum) == (100, 1.0, 5.0, 4.0, 10.0)
+        assert (spread.sum_squares, sum(spread.bucket)) == (34.0, 4.0)
+        counts = {
+            limit: count for limit, count in zip(spread.bucket_limit, spread.bucket, strict=True) if count
+        }
+        assert list(counts.values()) == [1.0, 2.0, 1.0]
+        assert list(counts) == sorted(counts)
+        (same,) = accumulator.Histograms("Same_hist")
+        assert (same.histogram_value.bucket, same.histogram_value.bucket_limit) == ([2.0], [3.0])
+
+
 class TestResume:
     def test_rows_go_on_without_gap_or_double(self, run):
         with MetricsLog(run) as log:

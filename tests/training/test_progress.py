@@ -40,6 +40,21 @@ class TestPlain:
         assert [re.search(r"Step: (\d+)", line)[1] for line in lines[2:]] == ["1000", "6000", "8000"]
         assert "\x1b" not in stream.getvalue()
 
+    def test_a_line_whenever_so_many_steps_have_passed(self):
+        stream = io.StringIO()
+        with Progress("Walker", 100_000, stream=stream, interval=1e9, every_steps=3000) as progress:
+            for iteration in range(1, 9):
+                progress.update(row(iteration))
+        assert re.findall(r"Step: (\d+)", stream.getvalue()) == ["1000", "3000", "6000", "8000"]
+
+    def test_a_run_without_an_end(self):
+        stream = io.StringIO()
+        with Progress("Walker", None, stream=stream) as progress:
+            progress.update(row(1))
+            assert progress.seconds_left() is None
+            assert progress._headline(80).plain == "Walker 1000 steps"
+        assert "Left:" not in stream.getvalue()
+
     def test_stopping_twice_says_nothing_twice(self):
         stream = io.StringIO()
         progress = Progress("Walker", 100_000, stream=stream)

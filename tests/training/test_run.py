@@ -243,6 +243,75 @@ class TestInitializeFrom:
         assert not Path("results/new").exists()
 
 
+class TestInitPath:
+    @pytest.mark.parametrize(
+        "path", ["results/old", "old", "results/old/checkpoints/step-000000000064", "step-000000000064"]
+    )
+    def test_the_networks_of_a_run_or_a_checkpoint(
+        self, path: str, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        train(cartpole("old"))
+        bare = {"checkpoint_settings.initialize_from": "old"} if path.startswith("step") else {}
+        settings = {"init_path": path, "hyperparameters.learning_rate": 1e-12, "max_steps": 32, **bare}
+        assert train(cartpole("new", **settings)) == 0
+        step = "64" if "step" in path else "96"
+        assert f"Starting from the networks of results/old/checkpoints/step-0000000000{step}." in (
+            capsys.readouterr().out
+        )
+        old, _ = load_checkpoint(Path(f"results/old/checkpoints/step-0000000000{step}"))
+        new, _ = load_checkpoint(Path("results/new/checkpoints/step-000000000032"))
+        torch.testing.assert_close(
+            new["policy.actor.0.weight"], old["policy.actor.0.weight"], atol=1e-9, rtol=0
+        )
+
+    def test_none_is_there(self) -> None:
+        with pytest.raises(
+            UsageError, match=r"behaviors\.CartPole-v1\.init_path names 'gone', .*tried: gone, results/gone"
+        ):
+            train(cartpole("new", init_path="gone"))
+        assert not Path("results/new").exists()
+
+
+class TestInference:
+    acting: dict[str, Any] = {"checkpoint_settings.inference": True, "time_limit": 1.5}
+
+    @pytest.mark.parametrize("likeliest", [False, True])
+    def test_it_acts_by_the_last_checkpoint_and_writes_nothing(
+        self, likeliest: bool, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        train(cartpole())
+        before = tree(Path("results"))
+        capsys.readouterr()
+        more = {"network_settings.deterministic": likeliest, "checkpoint_settings.resume": True}
+        assert train(cartpole(**self.acting, **more)) == 0
+        said = capsys.readouterr().out
+        assert "The policy is that of results/run/checkpoints/step-000000000096." in said
+        assert re.search(r"CartPole-v1\. Step: \d+\. .*Mean Reward: \d+", said)
+        assert tree(Path("results")) == before
+
+    def test_another_runs_policy(self, capsys: pytest.CaptureFixture[str]) -> None:
+        train(cartpole("old"))
+        assert train(cartpole("new", **self.acting, **{"checkpoint_settings.initialize_from": "old"})) == 0
+        assert "The policy is that of results/old/checkpoints/" in capsys.readouterr().out
+        assert not Path("results/new").exists()
+
+    def test_no_policy_is_named(self) -> None:
+        with pytest.raises(UsageError, match="inference acts by a trained policy, and none is named"):
+            train(cartpole(**self.acting))
+
+
+def test_debug_tells_what_the_package_logs(capsys: pytest.CaptureFixture[str]) -> None:
+    train(cartpole(debug=True, max_steps=32))
+    assert "INFO amble.envs.making: CartPole-v1: 4 environments" in capsys.readouterr().err
+    train(cartpole(max_steps=32, **{"checkpoint_settings.force": True}))
+    assert capsys.readouterr().err == ""
+
+
+def test_what_has_no_effect_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    train(cartpole(max_steps=32, threaded=True))
+    assert "behaviors.CartPole-v1.threaded has no effect: an iteration collects" in capsys.readouterr().out
+
+
 class TestEnds:
     def test_a_time_limit_is_a_good_end(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert train(cartpole(time_limit=1e-6)) == 0

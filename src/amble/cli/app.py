@@ -9,6 +9,7 @@ from amble.cli.compare import compare
 from amble.cli.evaluate import evaluate
 from amble.cli.export import export
 from amble.cli.insight import insight
+from amble.cli.learn import LearnCommand, learn
 from amble.cli.play import play
 from amble.cli.plot import plot
 from amble.cli.presets import presets
@@ -28,6 +29,7 @@ app = typer.Typer(
 )
 for command in (train, evaluate, play, plot, compare, export, presets, serve, signals, terms, whatif):
     app.command()(command)
+app.command(cls=LearnCommand)(learn)
 app.add_typer(insight, name="insight")
 
 

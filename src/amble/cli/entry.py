@@ -16,12 +16,14 @@ _INTERRUPTED = 130
 def main(args: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 0 done, 1 failed, 2 bad usage, 130 interrupted."""
     words = list(sys.argv[1:] if args is None else args)
-    debug = "--debug" in words  # taken out here, so that it may stand before or after the command's name
-    words = [word for word in words if word != "--debug"]
+    # Taken out here, so that it may stand before or after the command's name; what an executable is given stays
+    ours = words.index("--env-args") if "--env-args" in words else len(words)
+    debug = "--debug" in words[:ours]
+    words = [*(word for word in words[:ours] if word != "--debug"), *words[ours:]]
     if not words:
         return _fail("no command is given; for example `amble train walker`. See `amble --help`.", 2)
     try:
-        code = app(words, prog_name="amble", standalone_mode=False)
+        code = app(words, prog_name="amble", standalone_mode=False, obj=debug)
     except KeyboardInterrupt:
         return _INTERRUPTED
     except Exception as error:

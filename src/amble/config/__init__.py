@@ -15,7 +15,17 @@ from amble.config.catalogue import Preset, is_shipped, list_presets, shipped_pol
 from amble.config.hyperparameters import GradientHyperparameters, Hyperparameters
 from amble.config.load import load_rewards, load_run, run_from_env
 from amble.config.network import MemorySettings, NetworkSettings
+from amble.config.no_effect import without_effect
 from amble.config.overrides import Override
+from amble.config.parameters import (
+    CompletionCriteria,
+    ConstantNumbers,
+    CurriculumSettings,
+    GaussianNumbers,
+    MultiRangeNumbers,
+    SamplerSettings,
+    UniformNumbers,
+)
 from amble.config.ppo import PPOHyperparameters
 from amble.config.reshaping import PenaltySettings, RewardSettings, TerminationSettings, TermSettings
 from amble.config.rewards import ExtrinsicReward, RewardSignals
@@ -37,14 +47,19 @@ __all__ = [
     "A3CHyperparameters",
     "BehaviorSettings",
     "CheckpointSettings",
+    "CompletionCriteria",
+    "ConstantNumbers",
+    "CurriculumSettings",
     "EngineSettings",
     "EnvSettings",
     "Estimator",
     "ExtrinsicReward",
+    "GaussianNumbers",
     "GradientHyperparameters",
     "Hyperparameters",
     "LearnerName",
     "MemorySettings",
+    "MultiRangeNumbers",
     "NetworkSettings",
     "Override",
     "PGHyperparameters",
@@ -54,10 +69,12 @@ __all__ = [
     "RewardSettings",
     "RewardSignals",
     "RunConfig",
+    "SamplerSettings",
     "TRPOHyperparameters",
     "TermSettings",
     "TerminationSettings",
     "TorchSettings",
+    "UniformNumbers",
     "is_shipped",
     "list_presets",
     "load_rewards",
@@ -65,4 +82,5 @@ __all__ = [
     "run_from_env",
     "shipped_policy",
     "to_yaml",
+    "without_effect",
 ]

@@ -33,10 +33,26 @@ def _refuse(value: object) -> object:
     return value
 
 
-def _refuse_true(value: bool) -> bool:
-    if value:
-        raise ValueError(f"cannot be true: that {not_supported()}")
-    return value
+def refused(instead: str) -> BeforeValidator:
+    """For an ML-Agents block that we do not do: null passes, anything else is refused with what to do instead."""
+
+    def check(value: object) -> object:
+        if value is not None:
+            raise ValueError(f"is not supported: {instead}")
+        return value
+
+    return BeforeValidator(check)
+
+
+def refused_if_true(instead: str) -> AfterValidator:
+    """For an ML-Agents switch that we do not do: false passes, true is refused with what to do instead."""
+
+    def check(value: bool) -> bool:
+        if value:
+            raise ValueError(f"cannot be true: {instead}")
+        return value
+
+    return AfterValidator(check)
 
 
 def _plain(value: Any) -> Any:
@@ -60,6 +76,3 @@ Plain = Annotated[Any, AfterValidator(_plain)]
 
 Unsupported = Annotated[None, BeforeValidator(_refuse)]
 """An ML-Agents block we know and do not do: null passes, anything else is refused by name."""
-
-UnsupportedFlag = Annotated[Flag, AfterValidator(_refuse_true)]
-"""An ML-Agents switch we know and do not do: false passes, true is refused by name."""

@@ -17,7 +17,7 @@ from amble.config.actor_critics import (
     PGHyperparameters,
     TRPOHyperparameters,
 )
-from amble.config.base import Count, Flag, Settings, Unsupported, UnsupportedFlag
+from amble.config.base import Count, Flag, Settings, Unsupported, refused
 from amble.config.hyperparameters import Hyperparameters, contradiction
 from amble.config.network import NetworkSettings
 from amble.config.ppo import PPOHyperparameters
@@ -44,6 +44,17 @@ def _of_trainer(given: object, info: Any) -> object:
     if model is None or isinstance(given, model):
         return given
     return model.model_validate(given)
+
+
+def _our_checkpoint(path: str) -> str:
+    if not path.strip():
+        raise ValueError("must name a run or one of its checkpoints, but is empty.")
+    if path.endswith((".pt", ".onnx")):
+        raise ValueError(
+            f"is {path!r}: networks of ML-Agents (a .pt file is a Python pickle) cannot be read. Name a run of Amble, "
+            "results/RUN, or one of its checkpoints, results/RUN/checkpoints/step-…"
+        )
+    return path
 
 
 def _defaults(behavior: dict[str, Any]) -> Hyperparameters:
@@ -80,8 +91,8 @@ class BehaviorSettings(Settings):
     )
     summary_freq: Count = Field(
         default=50_000,
-        description="Env steps between two lines of progress on screen and in TensorBoard. Small: a flood of "
-        "lines.",
+        description="Env steps between two lines of progress where the screen is no terminal, at an iteration's end; "
+        "a line comes after 10 s too. TensorBoard gets every iteration. Small: a flood of lines.",
     )
     keep_checkpoints: Count = Field(
         default=_KEEP_CHECKPOINTS,
@@ -96,17 +107,30 @@ class BehaviorSettings(Settings):
         default=False,
         description="Sets checkpoint_interval to max_steps / keep_checkpoints when the file is read.",
     )
-    init_path: Unsupported = Field(
-        default=None, description="A .pt file of ML-Agents to start from. Not supported yet."
+    init_path: Annotated[str, AfterValidator(_our_checkpoint)] | None = Field(
+        default=None,
+        description="Networks to start from, with the step counter at 0: the folder of a run, of one of its "
+        "checkpoints, or of a checkpoint by its name alone, in the run that initialize_from names. It goes before "
+        "initialize_from, and resume before it.",
     )
-    threaded: UnsupportedFlag = Field(
-        default=False, description="Collect while updating (samples one policy old). Only false exists here."
+    threaded: Flag = Field(
+        default=False,
+        description="ML-Agents: collect while updating, by a policy one update old. Here an iteration collects, then "
+        "updates: no effect, which is said when a run starts.",
     )
     behavioral_cloning: Unsupported = Field(
         default=None, description="Imitation of demonstrations. Not supported yet."
     )
-    self_play: Unsupported = Field(default=None, description="Play against past selves. Not supported yet.")
-    framework: str | None = Field(default=None, description="Deprecated in ML-Agents; no effect.")
+    self_play: Annotated[
+        None,
+        refused(
+            "all teams of a behaviour learn as one policy here, each against what the others have learned by now. "
+            "Remove the block."
+        ),
+    ] = Field(default=None, description="Play against past selves. Not supported.")
+    framework: str | None = Field(
+        default=None, description="Removed in ML-Agents; no effect, which is said when a run starts."
+    )
 
     @model_validator(mode="before")
     @classmethod

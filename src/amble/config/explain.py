@@ -116,6 +116,8 @@ def _complaint(error: Any) -> str:
     kind, given, context = error["type"], error["input"], error.get("ctx", {})
     if kind == "value_error":
         return str(context["error"])
+    if kind == "missing":
+        return "is missing."
     if kind == "cross_field":
         return str(error["msg"])
     template = _EXPECTED.get(kind)

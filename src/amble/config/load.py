@@ -39,15 +39,17 @@ _ANY_TASK_PPO: dict[str, Any] = {
 }
 
 
-def load_run(source: str | Path, overrides: Sequence[str | Override] = ()) -> RunConfig:
+def load_run(
+    source: str | Path, overrides: Sequence[str | Override] = (), run_id: str | None = None
+) -> RunConfig:
     """The run that a preset's name or a run file's path describes, with `overrides` made.
 
     An override is `dotted.key=value` (below the one behaviour, or from the top of the file). What the file
-    leaves open and only the moment can tell is settled here: the run-id (the preset's or file's name) and a
-    seed of -1 (drawn). UsageError names file, line, key, what was expected, what came and the nearest name.
+    leaves open and only the moment can tell is settled here: the run-id (`run_id`, or the preset's or file's name)
+    and a seed of -1 (drawn). UsageError names file, line, key, what was expected, what came and the nearest name.
     """
     path = _find(source)
-    return _resolve(_with_base(_open(path), path), path.stem, overrides)
+    return _resolve(_with_base(_open(path), path), run_id or path.stem, overrides)
 
 
 def load_rewards(source: str | Path) -> RewardSettings:

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from amble.config.base import Count, Flag, Settings, UnsupportedFlag
+from amble.config.base import Count, Flag, Settings
 from amble.config.hyperparameters import contradiction
 
 _FEWEST_NORMED = 3
@@ -49,12 +49,14 @@ class NetworkSettings(Settings):
     )
     goal_conditioning_type: Literal["hyper", "none"] = Field(
         default="hyper",
-        description="How goal observations enter; no effect on tasks without them (none of ours has).",
+        description="How goal observations enter; no effect on tasks without them (none of ours has). none: as any "
+        "other observation. hyper, weights made by the goal, does not exist here: a Unity scene with a goal asks for "
+        "none.",
     )
-    deterministic: UnsupportedFlag = Field(
+    deterministic: Flag = Field(
         default=False,
-        description="Act on the mean while training, i.e. without exploring: only false exists here. "
-        "Evaluation always takes the mean.",
+        description="Act on the mean, without exploring: only with checkpoint_settings.inference, for nothing could "
+        "be learned from it. Evaluation always takes the mean.",
     )
     memory: MemorySettings | None = Field(
         default=None,

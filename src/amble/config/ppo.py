@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from amble.config.base import Count, NonNegative, Positive, UnsupportedFlag
+from amble.config.base import Count, Flag, NonNegative, Positive, refused_if_true
 from amble.config.dialects import ML_AGENTS_EPSILON, with_dialect
 from amble.config.hyperparameters import GradientHyperparameters, Schedule, contradiction
 
@@ -46,7 +46,9 @@ class PPOHyperparameters(GradientHyperparameters):
         description="Passes over the rollout in one iteration. Usual: 3-10. Too few: samples are wasted; too "
         "many: the policy overfits the rollout and the ratio runs into its clip.",
     )
-    shared_critic: UnsupportedFlag = Field(
+    shared_critic: Annotated[
+        Flag, refused_if_true("actor and critic are two networks here. Set it to false, ML-Agents' default.")
+    ] = Field(
         default=False, description="One body for actor and critic (ML-Agents 1.x). Only false exists here."
     )
 

@@ -1,16 +1,17 @@
 """The whole run file as one frozen object."""
 
-from typing import Annotated, Any, cast
+from typing import Any, cast
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from amble.config.actor_critics import A3CHyperparameters
 from amble.config.base import Flag, Positive, Settings
 from amble.config.behavior import BehaviorSettings
 from amble.config.hyperparameters import canonical_names, contradiction
+from amble.config.nearest import did_you_mean
+from amble.config.parameters import CurriculumSettings, Parameter, constant
 from amble.config.reshaping import RewardSettings
 from amble.config.surroundings import CheckpointSettings, EngineSettings, EnvSettings, TorchSettings
-from amble.config.trainers import not_supported
 from amble.errors import UsageError
 
 BEHAVIOR_ENVIRONMENTS: dict[str, str] = {"Walker": "amble/Walker-v0", "3DBall": "amble/3DBall-v0"}
@@ -18,13 +19,6 @@ BEHAVIOR_ENVIRONMENTS: dict[str, str] = {"Walker": "amble/Walker-v0", "3DBall": 
 
 UNITY_ENV = "amble/Unity-v0"
 """The environment of every other behaviour: a Unity scene, a build or in the editor."""
-
-
-def _plain_parameter(value: object) -> object:
-    if isinstance(value, dict):
-        kind = "a curriculum" if "curriculum" in value else "a sampler"
-        raise ValueError(f"is {kind}, which {not_supported()} A plain number is supported.")
-    return value
 
 
 def merged_blocks(base: object, over: object) -> object:
@@ -68,8 +62,10 @@ class RunConfig(Settings):
         default=None,
         description="A reward of named terms in place of the environment's own; null: the environment's own.",
     )
-    environment_parameters: dict[str, Annotated[float, BeforeValidator(_plain_parameter)]] = Field(
-        default_factory=dict, description="Numbers handed to the environment by name, constant over the run."
+    environment_parameters: dict[str, Parameter] = Field(
+        default_factory=dict,
+        description="Numbers handed to the environment by name: constant over the run, drawn for every episode "
+        "(a sampler), or changing as the behaviour learns (a curriculum).",
     )
     checkpoint_settings: CheckpointSettings = Field(
         default_factory=CheckpointSettings, description="Where the run lives and whether it starts anew."
@@ -161,6 +157,56 @@ class RunConfig(Settings):
                     "which learns the same way, or remove the block.",
                 )
         return self
+
+    @model_validator(mode="after")
+    def _who_learns_explores(self) -> "RunConfig":
+        for name, behavior in self.behaviors.items():
+            if behavior.network_settings.deterministic and not self.checkpoint_settings.inference:
+                deterministic = ("behaviors", name, "network_settings", "deterministic")
+                raise contradiction(
+                    deterministic,
+                    deterministic,
+                    "cannot be true while a policy learns: without exploring there is nothing to learn from. Remove "
+                    "it; `amble evaluate`, and a run with inference, act so.",
+                )
+            if self.checkpoint_settings.inference and behavior.trainer_type == "a3c":
+                raise contradiction(
+                    ("checkpoint_settings", "inference"),
+                    ("behaviors", name, "trainer_type"),
+                    "does not fit: inference is for trainers that act in one process, and trainer a3c has workers. Use "
+                    "`amble evaluate`.",
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _lessons_follow_a_behavior(self) -> "RunConfig":
+        for name, parameter in self.environment_parameters.items():
+            for behavior, settings in self.behaviors.items():
+                if constant(parameter) is None and settings.trainer_type == "a3c":
+                    raise contradiction(
+                        ("environment_parameters", name),
+                        ("behaviors", behavior, "trainer_type"),
+                        f"does not fit: environment parameter {name} changes during the run, and trainer a3c's workers "
+                        "know nothing of that yet. Take trainer a2c, which learns the same way, or a plain number.",
+                    )
+            lessons = parameter.curriculum if isinstance(parameter, CurriculumSettings) else []
+            for number, lesson in enumerate(lessons):
+                criteria = lesson.completion_criteria
+                if criteria is not None and self.behaviors and criteria.behavior not in self.behaviors:
+                    where = ("curriculum", str(number), "completion_criteria", "behavior")
+                    raise contradiction(
+                        ("environment_parameters", name, *where),
+                        ("environment_parameters", name, *where),
+                        f"names {criteria.behavior!r}, and this run trains {', '.join(self.behaviors)}: the lesson "
+                        f"would never end. {did_you_mean(criteria.behavior, self.behaviors)}",
+                    )
+        return self
+
+    @property
+    def constant_parameters(self) -> dict[str, float]:
+        """Those environment parameters that stay what they are."""
+        numbers = {name: constant(parameter) for name, parameter in self.environment_parameters.items()}
+        return {name: number for name, number in numbers.items() if number is not None}
 
     @property
     def behavior(self) -> tuple[str, BehaviorSettings]:

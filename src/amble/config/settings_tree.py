@@ -7,29 +7,29 @@ from pydantic import BaseModel
 
 from amble.config.behavior import HYPERPARAMETERS, BehaviorSettings
 from amble.config.hyperparameters import Hyperparameters
+from amble.config.parameters import SAMPLERS, SamplerNumbers
 from amble.config.run import RunConfig
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
-    """The block behind an annotation such as `Block`, `Block | None` or `dict[str, Block]`."""
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    """The blocks behind an annotation such as `Block`, `Block | None`, `dict[str, Block]` or `Block | OtherBlock`."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for inner in get_args(annotation):
-        model = _model_in(inner)
-        if model is not None:
-            return model
-    return None
+        return [annotation]
+    return [model for inner in get_args(annotation) for model in _models_in(inner)]
 
 
 def _named_by_the_user(annotation: Any) -> bool:
-    """Whether the keys of the block are names of the user's choice, as in `behaviors`."""
-    return get_origin(annotation) is dict
+    """Whether the next part of a path is the user's own name, as in `behaviors`, or a place in a list."""
+    return any(get_origin(part) in (dict, list) for part in (annotation, *get_args(annotation)))
 
 
 def _names_of(model: type[BaseModel]) -> list[str]:
-    """Its keys; of `hyperparameters`, those of every trainer, since which one it is stands elsewhere in the file."""
-    models = list(HYPERPARAMETERS.values()) if model is Hyperparameters else [model]
-    return list(dict.fromkeys(name for model in models for name in model.model_fields))
+    """Its keys; where another key says what a block is (`trainer_type`, `sampler_type`), those of every kind."""
+    kinds: dict[type[BaseModel], list[type[BaseModel]]] = {
+        Hyperparameters: [*HYPERPARAMETERS.values()],
+        SamplerNumbers: [*SAMPLERS.values()],
+    }
+    return list(dict.fromkeys(name for one in kinds.get(model, [model]) for name in one.model_fields))
 
 
 def trainers_with(name: str) -> list[str]:
@@ -39,19 +39,14 @@ def trainers_with(name: str) -> list[str]:
 
 def names_at(path: tuple[str, ...]) -> list[str]:
     """The keys valid below `path`, from the top of the file; none where the keys are the user's own."""
-    model: type[BaseModel] = RunConfig
+    models: list[type[BaseModel]] = [RunConfig]
     parts = iter(path)
     for part in parts:
-        if part not in model.model_fields:
+        annotation = next((m.model_fields[part].annotation for m in models if part in m.model_fields), None)
+        models = _models_in(annotation)
+        if not models or (_named_by_the_user(annotation) and next(parts, None) is None):
             return []
-        annotation = model.model_fields[part].annotation
-        inner = _model_in(annotation)
-        if inner is None:
-            return []
-        if _named_by_the_user(annotation) and next(parts, None) is None:
-            return []
-        model = inner
-    return _names_of(model)
+    return list(dict.fromkeys(name for model in models for name in _names_of(model)))
 
 
 def dotted_names(model: type[BaseModel] = BehaviorSettings, prefix: str = "") -> Iterator[str]:
@@ -61,6 +56,7 @@ def dotted_names(model: type[BaseModel] = BehaviorSettings, prefix: str = "") ->
         field = model.model_fields.get(name)
         if field is None or _named_by_the_user(field.annotation):
             continue
-        inner = _model_in(field.annotation)
-        if inner is not None and inner is not BehaviorSettings:
+        for inner in _models_in(field.annotation):
+            if inner is BehaviorSettings:
+                continue
             yield from dotted_names(inner, f"{prefix}{name}.")

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from amble.config.base import Count, Flag, Plain, Settings, UnsupportedFlag, Whole
+from amble.config.base import Count, Flag, Plain, Settings, Whole, refused_if_true
 
 
 def _folder_name(name: str) -> str:
@@ -63,9 +63,16 @@ class EnvSettings(Settings):
     timeout_wait: Count = Field(
         default=60, description="Unity: seconds that a scene may take for each message."
     )
-    max_lifetime_restarts: Whole = Field(default=10, description="Unity: restarts allowed. No effect here.")
-    restarts_rate_limit_n: Whole = Field(default=1, description="Unity: restarts a period. No effect here.")
-    restarts_rate_limit_period_s: Whole = Field(default=60, description="Unity: that period. No effect here.")
+    max_lifetime_restarts: Annotated[Whole, Field(ge=-1)] = Field(
+        default=10, description="Unity: how often a build that crashes is started again; −1: without end."
+    )
+    restarts_rate_limit_n: Annotated[Whole, Field(ge=-1)] = Field(
+        default=1,
+        description="Unity: how often within restarts_rate_limit_period_s; −1: as often as it crashes.",
+    )
+    restarts_rate_limit_period_s: Annotated[Whole, Field(ge=0)] = Field(
+        default=60, description="Unity: that period (seconds)."
+    )
 
 
 class EngineSettings(Settings):
@@ -82,7 +89,7 @@ class EngineSettings(Settings):
     target_frame_rate: Whole = Field(default=-1, description="Frames a second; -1: as many as there can be.")
     capture_frame_rate: Whole = Field(default=60, description="Frames a simulated second.")
     no_graphics: Flag = Field(default=False, description="Start builds without a window.")
-    no_graphics_monitor: Flag = Field(default=False, description="The same for workers. No effect here.")
+    no_graphics_monitor: Flag = Field(default=False, description="The same for all builds but the first.")
 
 
 class CheckpointSettings(Settings):
@@ -108,13 +115,17 @@ class CheckpointSettings(Settings):
     )
     resume: Flag = Field(default=False, description="Continue the run of this run-id where it stopped.")
     force: Flag = Field(default=False, description="Overwrite a run of this run-id. Its results are lost.")
-    inference: UnsupportedFlag = Field(
-        default=False, description="Act without learning: `amble evaluate` does it. Only false exists here."
+    inference: Flag = Field(
+        default=False,
+        description="Act without learning, until Ctrl-C: with resume, by the last checkpoint. Nothing is written. "
+        "`amble evaluate` counts episodes.",
     )
-    load_model: UnsupportedFlag = Field(
+    load_model: Annotated[Flag, refused_if_true("it was deprecated by ML-Agents. Use resume.")] = Field(
         default=False, description="Deprecated: resume. Only false exists here."
     )
-    train_model: UnsupportedFlag = Field(default=False, description="Deprecated. Only false exists here.")
+    train_model: Flag = Field(
+        default=False, description="Deprecated: a run trains unless inference says otherwise. No effect."
+    )
 
     @model_validator(mode="after")
     def _one_way_to_start(self) -> "CheckpointSettings":

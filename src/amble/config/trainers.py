@@ -15,7 +15,13 @@ def known_trainer(name: str) -> str:
         return name
     available = ", ".join(TRAINERS)
     if name in ML_AGENTS_TRAINERS:
-        raise ValueError(f"asks for trainer {name}, which is not supported yet; available: {available}.")
+        instead = {
+            "sac": "ppo learns the same tasks, from more steps",
+            "poca": "ppo trains each agent of a group by its own reward, and ignores the group's",
+        }[name]
+        raise ValueError(
+            f"asks for trainer {name}, which is not supported: {instead}. Give hyperparameters of one of: {available}."
+        )
     raise ValueError(
         f"names no trainer: {name!r} is unknown; available: {available}. {did_you_mean(name, TRAINERS)}"
     )

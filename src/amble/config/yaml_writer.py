@@ -22,6 +22,12 @@ def _write_block(block: dict[str, Any], indent: str, lines: list[str]) -> None:
         if isinstance(value, dict) and value:
             lines.append(f"{indent}{_text(key)}:")
             _write_block(cast("dict[str, Any]", value), indent + "  ", lines)
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            lines.append(f"{indent}{_text(key)}:")
+            for item in cast("list[dict[str, Any]]", value):
+                first = len(lines)
+                _write_block(item, indent + "    ", lines)
+                lines[first] = f"{indent}  - {lines[first].lstrip()}"
         else:
             lines.append(f"{indent}{_text(key)}: {_flow(value)}")
 

@@ -17,12 +17,18 @@ from gymnasium import spaces
 from gymnasium.vector import VectorEnv
 
 from amble.envs.making import make
+from amble.envs.parameters import Drawn, Kind, Value, in_words, set_parameters
 from amble.errors import UsageError
-from amble.unity.channels import Setting, StatisticsChannel
+from amble.unity.channels import Sampler, Setting, StatisticsChannel
 from amble.unity.spec import DEFAULT, NO_PROPERTY, TRANSLATION, ActionSpec, BehaviorSpec, ObservationSpec
 from amble.unity.steps import Actions, Decisions, Frame, Terminals
 
 MASK = "action_mask"
+_KINDS: dict[Sampler, Kind] = {
+    Sampler.UNIFORM: "uniform",
+    Sampler.GAUSSIAN: "gaussian",
+    Sampler.MULTI_RANGE_UNIFORM: "multirangeuniform",
+}
 
 
 @dataclass(frozen=True)
@@ -51,8 +57,9 @@ class _Part:
 class EnvironmentScene:
     """Any environments behind our boundary, as a scene with one behaviour.
 
-    Settings that change while episodes run cut all of them off, as a limit of steps would: the next ones begin in
-    environments made anew.
+    A parameter that the environment can change from episode to episode (`adjustable`), each agent takes when its next
+    episode begins. Any other setting that changes while episodes run cuts all of them off, as a limit of steps would:
+    the next ones begin in environments made anew.
     """
 
     def __init__(
@@ -85,6 +92,7 @@ class EnvironmentScene:
         )
         self._say, self._said = say, set[str]()
         self._seed, self._begun, self._changed = 0, False, False
+        self._parameters: dict[str, Value] = {}
         self._statistics = StatisticsChannel()
         self._env = env = self._made(agents, self._kwargs)
         self._parts, self._mask = _parts(env.single_observation_space)
@@ -121,23 +129,35 @@ class EnvironmentScene:
         self._say_once(f"The trainer's {setting.name} {numbers} has no effect: {hint}.")
 
     def parameter(self, setting: Setting) -> None:
-        """Hand the number on to the environment, if it has a setting of this name."""
-        if setting.sampler is not None:
-            self._say_once(
-                f"The environment parameter {setting.name} has no effect: it is to be drawn anew each episode "
-                f"({setting.sampler.name.lower()}), and only a number is taken here."
+        """Hand it on to the environment, if it has a setting of this name."""
+        name, value = setting.name, _value(setting)
+        if self._parameters.get(name, self._kwargs.get(name)) == value:
+            return
+        if name in getattr(self._env.unwrapped, "adjustable", {}):
+            try:
+                set_parameters(self._env, self._env_id, {name: value})
+            except UsageError as refused:
+                self._say_once(f"The environment parameter {name} has no effect: {refused}")
+                return
+            self._parameters[name] = value
+            self._say(
+                f"The environment parameter {name} is {in_words(value)}, from each agent's next episode on."
             )
             return
-        kwargs = {**self._kwargs, setting.name: setting.numbers[0]}
-        if self._kwargs.get(setting.name) == setting.numbers[0]:
+        if isinstance(value, Drawn):
+            self._say_once(
+                f"The environment parameter {name} has no effect: it is to be {value}, and {self._env_id} takes its "
+                "settings when it is made."
+            )
             return
+        kwargs = {**self._kwargs, name: value}
         try:
             self._made(1, kwargs).close()
         except UsageError as refused:
-            self._say_once(f"The environment parameter {setting.name} has no effect: {refused}")
+            self._say_once(f"The environment parameter {name} has no effect: {refused}")
             return
         self._kwargs, self._changed = kwargs, True
-        self._say(f"The environment parameter {setting.name} is {setting.numbers[0]:g} from now on.")
+        self._say(f"The environment parameter {name} is {value:g} from now on.")
 
     def reset(self) -> dict[str, Frame]:
         """Begin every episode. The first reset is from the seed; later ones go on from there."""
@@ -171,6 +191,7 @@ class EnvironmentScene:
         if self._changed:
             self._env.close()
             self._env = self._made(self._agents, self._kwargs)
+            set_parameters(self._env, self._env_id, self._parameters)
             self._changed, self._begun = False, False
 
     def _nobody(self) -> dict[str, np.ndarray]:
@@ -227,6 +248,13 @@ class EnvironmentScene:
         if sentence not in self._said:
             self._said.add(sentence)
             self._say(sentence)
+
+
+def _value(setting: Setting) -> Value:
+    """What the trainer wants a parameter to be."""
+    if setting.sampler is None:
+        return setting.numbers[0]
+    return Drawn(_KINDS[setting.sampler], setting.numbers, setting.seed)
 
 
 def _parts(space: spaces.Space[Any]) -> tuple[list[_Part], _Part | None]:

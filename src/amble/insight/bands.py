@@ -145,7 +145,7 @@ def _task(config: RunConfig) -> str:
 
 
 def _env_kwargs(config: RunConfig) -> dict[str, Any]:
-    given = {**config.env_settings.env_kwargs, **config.environment_parameters}
+    given = {**config.env_settings.env_kwargs, **config.constant_parameters}
     return json.loads(json.dumps(given))  # as the file has them
 
 

@@ -20,7 +20,7 @@ from amble.envs.rewarded import RewardedVectorEnv
 from amble.errors import AmbleError, UsageError
 from amble.insight.video import caption, write_video
 from amble.training.evaluate import rewards_of
-from amble.training.policy import PortablePolicy
+from amble.training.policy import PortablePolicy, env_kwargs
 
 _SECONDS = 20.0
 
@@ -54,7 +54,7 @@ def play(
             f"{run}: its policy lives in a Unity scene, which draws itself: watch it there while "
             f"`amble evaluate {run}` plays it."
         )
-    env = _drawable(env_id, policy.spec["env_kwargs"])
+    env = _drawable(env_id, env_kwargs(policy.spec))
     if seconds is None and episodes is None:
         seconds = _SECONDS
     fps = float(env.metadata.get("render_fps", 30))

@@ -16,7 +16,7 @@ from amble.export.sensors import sensor_values
 from amble.nets.actions import ActionMap
 from amble.nets.actor_critic import Policy
 from amble.training.files import write_file
-from amble.training.policy import PortablePolicy
+from amble.training.policy import PortablePolicy, env_kwargs
 from amble.unity.demonstrations import Demonstration, encode
 from amble.unity.spec import NO_PROPERTY, TRANSLATION, ActionSpec, BehaviorSpec, ObservationSpec
 
@@ -44,7 +44,7 @@ def record(run: Path, path: Path, *, seed: int | None = None, episodes: int | No
         )
     portable = PortablePolicy.load(Path(run) / "policy")
     name = str(portable.spec["behavior"])
-    env = amble.envs.make(portable.spec["env_id"], 1, **portable.spec["env_kwargs"])
+    env = amble.envs.make(portable.spec["env_id"], 1, **env_kwargs(portable.spec))
     recorder = _Recorder(portable.policy)
     try:
         observation, _ = env.reset(seed=seed or 0)

@@ -32,7 +32,7 @@ class Variant:
     @property
     def env_kwargs(self) -> dict[str, Any]:
         """The keyword arguments of its environment."""
-        return {**self.config.env_settings.env_kwargs, **self.config.environment_parameters}
+        return {**self.config.env_settings.env_kwargs, **self.config.constant_parameters}
 
     @property
     def max_steps(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -47,13 +48,17 @@ class Collector:
         critic: Critic | None = None,
         sequence_length: int = 1,
         acting: Acting | None = None,
+        after_decision: Callable[[int, np.ndarray], bool] | None = None,
     ):
         """`critic` and `sequence_length` matter to networks with a memory, which the rollout then holds.
 
         `acting` does what torch would: the same decisions, within rounding.
+
+        `after_decision` is told how many env steps of the rollout are taken and the returns (n,) of the episodes that
+        have just ended; True from it breaks all episodes off.
         """
         self.env, self.policy, self.decisions, self.rng, self.device = env, policy, decisions, rng, device
-        self.critic, self.acting = critic, acting
+        self.critic, self.acting, self._after_decision = critic, acting, after_decision
         shape, head = (decisions, env.num_envs), policy.head
         size = policy.layout.size
         self._buffers = Rollout(
@@ -77,7 +82,9 @@ class Collector:
         self._observation: np.ndarray | None = None
         self._policy_state = policy.nothing_remembered(env.num_envs)
         self._critic_state = None if critic is None else critic.nothing_remembered(env.num_envs)
-        self._driver = None if acting is None else _driver(env, acting, decisions)
+        self._driver = None
+        if acting is not None and after_decision is None:
+            self._driver = _driver(env, acting, decisions)
         self._begins = np.ones(env.num_envs, np.bool_)
         self._return = np.zeros(env.num_envs)
         self._length = np.zeros(env.num_envs, np.int64)
@@ -152,6 +159,10 @@ class Collector:
                 self._forget(done)
                 ended.append((self._return[done], self._length[done]))
                 self._return[done], self._length[done] = 0.0, 0
+            if self._after_decision is not None:
+                returns = ended[-1][0] if done.any() else np.zeros(0)
+                if self._after_decision((t + 1) * self.env.num_envs, returns):
+                    self._break_off(t, done)
         for tensor, array in (
             (data.reward, self._reward),
             (data.terminated, self._terminated),
@@ -221,6 +232,21 @@ class Collector:
     def seen(self) -> Float[Tensor, "T B V"]:
         """What a normaliser learns from: the vector part of the last rollout's observations, as they came."""
         return self._raw[..., : self.policy.layout.vectors].to(self.device)
+
+    def _break_off(self, t: int, done: Bool[np.ndarray, "B"]) -> None:
+        """All episodes that go on after decision t end there, as at a limit of steps, and new ones begin.
+
+        They count among no returns: it was not the policy that ended them.
+        """
+        data, going = self._buffers, np.flatnonzero(~done)
+        environments = torch.as_tensor(going, device=self.device)
+        assert self._observation is not None
+        state = None if self._critic_state is None else self._critic_state[environments]
+        final = self.policy.normalised(self._tensor(self._observation[going]))
+        if going.size:
+            self._truncated[t, going] = True
+            data.cut.append(Cut(t, environments, final, state))
+        self.begin(None)
 
     def _act(self, t: int, noise: Float[Tensor, "B noise"]) -> None:
         """Decision t by torch: what the policy sees, does, and how likely that was, into the buffers."""

@@ -12,10 +12,11 @@ from gymnasium.vector import VectorEnv
 
 import amble.envs
 from amble.config import UNITY_ENV, RewardSettings
+from amble.envs.parameters import set_parameters, value_from_json
 from amble.envs.rewarded import RewardedVectorEnv
 from amble.errors import UsageError
 from amble.training.policy import PortablePolicy
-from amble.training.trainer import with_rewards
+from amble.training.trainer import closed_on_failure, with_rewards
 
 MOST_ENVS = 100
 
@@ -68,6 +69,11 @@ def env_of_policy(policy: PortablePolicy, num_envs: int) -> VectorEnv:
     """The environments that a policy was trained in, with the reward and the rules that it was trained by."""
     spec = policy.spec
     env = amble.envs.make(spec["env_id"], num_envs, **spec["env_kwargs"])
+    with closed_on_failure(env):
+        changing = spec.get("parameters", {})
+        set_parameters(
+            env, spec["env_id"], {name: value_from_json(value) for name, value in changing.items()}
+        )
     settings = rewards_of(spec)
     if settings is None:
         return env

@@ -9,7 +9,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,9 @@ from amble.training.files import append, named_os_errors
 _event: Any = event_pb2
 _summary: Any = summary_pb2
 _tensor: Any = tensor_pb2
+
+
+_BUCKETS = 30
 
 
 class EventFile:
@@ -53,6 +56,31 @@ class EventFile:
             value=[_summary.Summary.Value(tag=tag, simple_value=value) for tag, value in values.items()]
         )
         self._write(_event.Event(step=step, summary=summary))
+
+    def histogram(self, step: int, tag: str, values: Sequence[float]) -> None:
+        """Writes how `values` are spread, in at most `_BUCKETS` buckets of equal width; nothing of no values."""
+        if not values:
+            return
+        low, high = min(values), max(values)
+        width = (high - low) / _BUCKETS
+        buckets = [0.0] * (_BUCKETS if width > 0 else 1)
+        for value in values:
+            buckets[min(int((value - low) / width), len(buckets) - 1) if width > 0 else 0] += 1.0
+        limits = [low + width * (index + 1) for index in range(len(buckets) - 1)]
+        summary = _summary.HistogramProto(
+            min=low,
+            max=high,
+            num=len(values),
+            sum=sum(values),
+            sum_squares=sum(value * value for value in values),
+            bucket_limit=[*limits, high],
+            bucket=buckets,
+        )
+        self._write(
+            _event.Event(
+                step=step, summary=_summary.Summary(value=[_summary.Summary.Value(tag=tag, histo=summary)])
+            )
+        )
 
     def text(self, tag: str, text: str) -> None:
         """Writes Markdown for TensorBoard's Text tab."""

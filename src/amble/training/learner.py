@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, cast
@@ -16,8 +17,11 @@ from amble.errors import AmbleError, UsageError
 from amble.learner.choice import choose
 from amble.nets.critics import Critic
 from amble.training.build import build_algorithm, build_policy
+from amble.training.lessons import Lessons
 from amble.training.policy import policy_spec
 from amble.training.seeds import Seeds
+
+_log = logging.getLogger(__name__)
 
 Row = dict[str, float | int | str | None]
 
@@ -31,12 +35,18 @@ class Learner(ABC):
         gradient_steps: who takes them, and why; shown when a run starts.
         acting: who acts while a rollout is collected; None for torch.
         wall_seconds: spent in iterations so far.
+        lessons: of the environment parameters.
+        histograms: values by name that the last iteration's row holds one number of.
+        announce: is told what the user should know while the run goes on.
     """
 
     def __init__(self, config: RunConfig, env: VectorEnv):
         """`env` says what is observed and done."""
         self.config, self.env = config, env
         self.name, self.behavior = config.behavior
+        self.lessons = Lessons(config)
+        self.histograms: dict[str, list[float]] = {}
+        self.announce: Callable[[str], None] = _log.info
         self.device = _device(config.torch_settings.device)
         self.seeds = Seeds(config.env_settings.seed)
         weights = self.seeds.generator("weights")
@@ -124,7 +134,7 @@ class Learner(ABC):
 
     def spec(self) -> dict[str, Any]:
         """What the portable policy says of itself beside its weights."""
-        return policy_spec(self.config, self.env, self.policy, self.env_steps)
+        return policy_spec(self.config, self.env, self.policy, self.env_steps, self.lessons.values)
 
     @abstractmethod
     def close(self) -> None:

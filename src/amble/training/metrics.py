@@ -4,7 +4,7 @@ import json
 import logging
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,11 +87,12 @@ class MetricsLog:
         """The last row written, or kept at a resume; empty before the first."""
         return dict(self._last)
 
-    def write(self, row: Row) -> None:
+    def write(self, row: Row, histograms: Mapping[str, Sequence[float]] | None = None) -> None:
         """Appends one row and hands it to the system at once; NaN and infinities become null.
 
         Args:
             row: at least the keys `REQUIRED`; `env_steps` is TensorBoard's x axis.
+            histograms: values by a scene's name for them, which TensorBoard shows all of, as `<name>_hist`.
 
         Raises:
             ValueError: a required key is missing.
@@ -107,7 +108,10 @@ class MetricsLog:
                     "would be lost. Start again, and leave the run's directory alone meanwhile."
                 )
             files.append(self._stream, json.dumps(clean, allow_nan=False).encode() + b"\n")
-        self._events.scalars(int(clean["env_steps"] or 0), scalars(clean))
+        step = int(clean["env_steps"] or 0)
+        self._events.scalars(step, scalars(clean))
+        for name, values in (histograms or {}).items():
+            self._events.histogram(step, f"{name}_hist", [value for value in values if math.isfinite(value)])
         self._last = clean
 
     def text(self, tag: str, text: str) -> None:
@@ -148,11 +152,23 @@ def scalars(row: Row) -> dict[str, float]:
         values["policy_loss"] = abs(values["policy_loss"])  # as ML-Agents plots it
     if "return_mean" in values:
         values.setdefault("extrinsic_reward", values["return_mean"])
-    return {_tag(key): value for key, value in values.items()}
+    reported = {key: value for key, value in values.items() if key.startswith("scene.")}
+    ours = {_tag(key): value for key, value in values.items() if key not in reported}
+    return {
+        **{_tag(key): value for key, value in reported.items()},
+        **ours,
+    }  # ours where a scene's name is taken
 
 
 def _tag(key: str) -> str:
-    """Terms of a reshaped reward, and the returns that they make, stand together in TensorBoard."""
+    """Terms of a reshaped reward, and the returns that they make, stand together in TensorBoard.
+
+    What a Unity scene reports keeps the scene's name for it.
+    """
+    if key.startswith("scene."):
+        return key.removeprefix("scene.")
+    if key.startswith("lesson."):
+        return f"Environment/Lesson Number/{key.removeprefix('lesson.')}"
     if key.startswith("term."):
         return f"Reward/{key.removeprefix('term.')}"
     if key in ("reshaped_return_mean", "reference_return_mean"):

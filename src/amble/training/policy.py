@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from jaxtyping import Bool, Shaped
 from torch import Tensor
 
 from amble.config import UNITY_ENV, RunConfig
+from amble.envs.parameters import Drawn, Value
 from amble.nets.actor_critic import Policy
 from amble.nets.network import NetShape
 from amble.training.policy_files import read_policy
@@ -19,8 +21,17 @@ from amble.training.spaces import space_from_json, space_to_json
 from amble.training.unity import scene_kwargs
 
 
-def policy_spec(config: RunConfig, env: VectorEnv, policy: Policy, env_steps: int) -> dict[str, Any]:
-    """Everything but the weights: environment, spaces, networks, reward."""
+def policy_spec(
+    config: RunConfig,
+    env: VectorEnv,
+    policy: Policy,
+    env_steps: int,
+    parameters: Mapping[str, Value] | None = None,
+) -> dict[str, Any]:
+    """Everything but the weights: environment, spaces, networks, reward.
+
+    `parameters` are those of the environment that change during a run, as they are now.
+    """
     name, behavior = config.behavior
     network, hyper = behavior.network_settings, behavior.hyperparameters
     return {
@@ -29,8 +40,12 @@ def policy_spec(config: RunConfig, env: VectorEnv, policy: Policy, env_steps: in
         "env_kwargs": (
             scene_kwargs(config)
             if config.env_settings.env_id == UNITY_ENV
-            else {**config.env_settings.env_kwargs, **config.environment_parameters}
+            else {**config.env_settings.env_kwargs, **config.constant_parameters}
         ),
+        "parameters": {
+            name: value.as_json() if isinstance(value, Drawn) else value
+            for name, value in (parameters or {}).items()
+        },
         "observation_space": space_to_json(env.single_observation_space),
         "action_space": space_to_json(env.single_action_space),
         "hidden": [network.hidden_units] * network.num_layers,
@@ -47,6 +62,20 @@ def policy_spec(config: RunConfig, env: VectorEnv, policy: Policy, env_steps: in
         },
         "env_steps": env_steps,
     }
+
+
+def env_kwargs(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """The keyword arguments of the environment that a policy was trained in, for one that does not change.
+
+    A parameter that was in a lesson has that lesson's number; one that was drawn has the environment's own.
+    """
+    numbers = {
+        name: value for name, value in spec.get("parameters", {}).items() if not isinstance(value, dict)
+    }
+    if spec["env_id"] == UNITY_ENV:
+        given = spec["env_kwargs"]
+        return {**given, "parameters": {**given.get("parameters", {}), **numbers}}
+    return {**spec["env_kwargs"], **numbers}
 
 
 class PortablePolicy:

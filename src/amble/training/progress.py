@@ -42,31 +42,33 @@ class Progress:
     """Shows how a run goes; a context manager that leaves the terminal clean whatever happens inside.
 
     In a terminal a few lines are drawn anew at each row. Elsewhere (a pipe, a file, `TERM=dumb`) a line in
-    the manner of ML-Agents is printed for the first row, then at most one every `interval` seconds, and for
-    the last. A reader that goes away (`amble train … | head`) ends the display, not the
-    run.
+    the manner of ML-Agents is printed for the first row, then one every `interval` seconds or `every_steps` env
+    steps, whichever comes first, and for the last. A reader that goes away (`amble train … | head`) ends the
+    display, not the run.
 
     Args:
         name: shown in front, e.g. the behaviour's name.
-        total_steps: env steps the run is to take.
+        total_steps: env steps the run is to take; None: it has no end of its own.
         time_limit: seconds the run may take, on the clock of the rows' `wall_seconds`; None without one.
         stream: where to write; stdout by default.
         interval: seconds between plain lines.
+        every_steps: env steps between plain lines; None: only `interval` counts.
     """
 
     def __init__(
         self,
         name: str,
-        total_steps: float | int,
+        total_steps: float | int | None,
         time_limit: float | int | None = None,
         stream: TextIO | TextIOBase | None = None,
         interval: float | int = 10.0,
+        every_steps: int | None = None,
     ):
         self._name = name
-        self._total_steps = max(int(total_steps), 1)
+        self._total_steps = None if total_steps is None else max(int(total_steps), 1)
         self._time_limit = time_limit
         self._stream: Any = stream if stream is not None else sys.stdout
-        self._interval = interval
+        self._interval, self._every_steps = interval, every_steps
         self._row: dict[str, float | int | str | None] = {}
         self._printed: dict[str, float | int | str | None] = {}
         self._returns: deque[float] = deque(maxlen=600)
@@ -106,8 +108,15 @@ class Progress:
             self._clock.popleft()
         if self._terminal:
             self._draw()
-        elif not self._printed or seconds - (_number(self._printed, "wall_seconds") or 0.0) >= self._interval:
+        elif self._is_due(seconds, steps):
             self._print_row()
+
+    def _is_due(self, seconds: float, steps: float) -> bool:
+        """Whether a plain line is to be printed at this row."""
+        if not self._printed or seconds - (_number(self._printed, "wall_seconds") or 0.0) >= self._interval:
+            return True
+        every = self._every_steps
+        return every is not None and steps // every > (_number(self._printed, "env_steps") or 0.0) // every
 
     def message(self, text: str) -> None:
         """Prints a line above the display. It may be called from a signal handler."""
@@ -142,7 +151,7 @@ class Progress:
             if now > before
             else _number(self._row, "steps_per_second")
         )
-        if rate is not None and rate > 0:
+        if rate is not None and rate > 0 and self._total_steps is not None:
             left.append((self._total_steps - steps) / rate)
         if self._time_limit is not None:
             left.append(self._time_limit - now)
@@ -195,8 +204,10 @@ class Progress:
         width = self._console.width
         return Group(self._headline(width), self._times(width), *self._figures(width))
 
-    def _headline(self, width: int) -> Table:
+    def _headline(self, width: int) -> Table | Text:
         steps = _number(self._row, "env_steps") or 0.0
+        if self._total_steps is None:
+            return Text.assemble((self._name, "bold"), f" {count(steps)} steps")
         done = min(steps / self._total_steps, 1.0)
         grid = Table.grid(padding=(0, 1), expand=False)
         name = self._name if len(self._name) <= 24 else self._name[:23] + "…"

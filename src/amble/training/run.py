@@ -3,27 +3,30 @@
 from __future__ import annotations
 
 import json
+import logging
 import shlex
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
-from amble.config import RunConfig, is_shipped, load_run, to_yaml
-from amble.errors import AmbleError, UsageError
+from amble.config import RunConfig, to_yaml, without_effect
+from amble.errors import UsageError
 from amble.native import waits
 from amble.rewards.engine import RewardFault
 from amble.training.ahead import compiled_ahead
 from amble.training.asynchronous import AsynchronousTrainer
 from amble.training.autopilot import choices
 from amble.training.branch import Branch, find_branch, parentage
-from amble.training.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
+from amble.training.checkpoint import save_checkpoint
 from amble.training.files import write_file
+from amble.training.inference import infer
 from amble.training.interrupt import StopRequest
 from amble.training.learner import Learner, Row
 from amble.training.metrics import MetricsLog
-from amble.training.policy_files import read_policy, write_policy
+from amble.training.policy_files import write_policy
 from amble.training.progress import Progress
 from amble.training.run_directory import RunDirectory
+from amble.training.start import init_checkpoint, restore, seed_of_resumed
 from amble.training.trainer import Trainer
 
 
@@ -34,22 +37,29 @@ def train(config: RunConfig) -> int:
         UsageError: what `config` asks for cannot be done; nothing was written.
         AmbleError: the run failed; what it had learned is in its last checkpoint.
     """
+    with _logged(config.debug):
+        return _train(config)
+
+
+def _train(config: RunConfig) -> int:
     config, branch = _with_branch(config)
-    settings = config.checkpoint_settings
-    trainer = make_trainer(_seed_of_resumed(config))  # before the directory: what cannot start writes nothing
+    settings, init = config.checkpoint_settings, init_checkpoint(config)
+    trainer = make_trainer(seed_of_resumed(config))  # before the directory: what cannot start writes nothing
     try:
+        if settings.inference:
+            return infer(trainer, init)
         run = RunDirectory.create(
             settings.results_dir,
             settings.run_id,
             resume=settings.resume,
             force=settings.force,
-            initialize_from=None if settings.resume else settings.initialize_from,
+            initialize_from=None if settings.resume or init is not None else settings.initialize_from,
         )
         if branch is not None and branch.run.resolve() == run.path.resolve():
             run.close()
             raise UsageError(f"--branch-from {branch.text} is this very run: give another --run-id.")
         with run:
-            return _train_in(run, trainer, branch)
+            return _train_in(run, trainer, branch, init)
     finally:
         trainer.close()
 
@@ -70,12 +80,33 @@ def _with_branch(config: RunConfig) -> tuple[RunConfig, Branch | None]:
     return config.model_copy(update={"checkpoint_settings": named}), branch
 
 
-def _train_in(run: RunDirectory, trainer: Learner, branch: Branch | None) -> int:
+@contextmanager
+def _logged(debug: bool) -> Iterator[None]:
+    """With `debug`, everything that this package logs goes to stderr meanwhile."""
+    if not debug:
+        yield
+        return
+    log, handler = logging.getLogger("amble"), logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    level = log.level
+    log.addHandler(handler)
+    log.setLevel(logging.DEBUG)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
+        log.removeHandler(handler)
+
+
+def _train_in(run: RunDirectory, trainer: Learner, branch: Branch | None, init: Path | None) -> int:
     config = trainer.config
-    notes = _restore(run, trainer, branch)
+    notes = restore(run, trainer, branch, init)
     branched = config.checkpoint_settings.branch_from
     more = {} if branched is None else {"parent": parentage(branched)}
-    progress = Progress(trainer.name, trainer.behavior.max_steps, config.time_limit)
+    behavior = trainer.behavior
+    progress = Progress(
+        trainer.name, behavior.max_steps, config.time_limit, every_steps=behavior.summary_freq
+    )
     write_file(run.run_yaml, to_yaml(config))
     chosen = choices(trainer)
     write_file(run.machine, json.dumps(chosen.as_json(), indent=1) + "\n")
@@ -88,11 +119,13 @@ def _train_in(run: RunDirectory, trainer: Learner, branch: Branch | None) -> int
         ExitStack() as stack,
     ):
         metrics.text("Hyperparameters", f"```yaml\n{to_yaml(config)}```")
-        progress.start([*_headline(run, trainer), *chosen.sentences(), *config.notes, *notes])
+        trainer.announce = progress.message
+        lines = [*_headline(run, trainer), *chosen.sentences(), *trainer.lessons.describe()]
+        progress.start([*lines, *without_effect(config), *config.notes, *notes])
         stack.enter_context(compiled_ahead(trainer.algorithm))
 
         def on_row(row: Row) -> None:
-            metrics.write(row)
+            metrics.write(row, trainer.histograms)
             progress.update(row)
 
         def save() -> None:
@@ -121,64 +154,6 @@ def _save(run: RunDirectory, trainer: Learner) -> None:
     keep = trainer.behavior.keep_checkpoints
     save_checkpoint(run.checkpoints, trainer.env_steps, trainer.tensors(), trainer.state(), keep)
     write_policy(run.policy, trainer.policy.state_dict(), trainer.spec())
-
-
-def _restore(run: RunDirectory, trainer: Learner, branch: Branch | None) -> list[str]:
-    """Load what the run starts from; return lines that say so."""
-    settings = trainer.config.checkpoint_settings
-    if settings.resume:
-        checkpoint = latest_checkpoint(run.checkpoints)
-        if checkpoint is None:
-            return ["There is no checkpoint yet: starting from the beginning."]
-        trainer.restore(*load_checkpoint(checkpoint))
-        changed = _differences(load_run(run.run_yaml), trainer.config)
-        return [f"Resuming at step {trainer.env_steps}.", *(f"Changed since: {line}" for line in changed)]
-    if branch is not None:
-        trainer.load_weights(load_checkpoint(branch.checkpoint)[0])
-        return [f"Branching off {branch.run} at step {branch.step:,}."]
-    if run.initialize_from is not None:
-        checkpoint = latest_checkpoint(run.initialize_from / "checkpoints")
-        if checkpoint is None and is_shipped(run.initialize_from):
-            trainer.load_policy(read_policy(run.initialize_from / "policy")[0])
-            name = run.initialize_from.name
-            return [
-                f"Starting from the policy that comes with `{name}`; no critic does, so a new one learns."
-            ]
-        if checkpoint is None:
-            raise AmbleError(f"{run.initialize_from}: has no checkpoint to start from yet.")
-        trainer.load_weights(load_checkpoint(checkpoint)[0])
-        return [f"Starting from the networks of {checkpoint}."]
-    return []
-
-
-def _seed_of_resumed(config: RunConfig) -> RunConfig:
-    """A resumed run keeps the seed that it began with."""
-    settings = config.checkpoint_settings
-    saved = Path(settings.results_dir) / settings.run_id / "run.yaml"
-    if not (settings.resume and saved.is_file()):
-        return config
-    seed = load_run(saved).env_settings.seed
-    env_settings = config.env_settings.model_copy(update={"seed": seed})
-    return config.model_copy(update={"env_settings": env_settings})
-
-
-def _differences(before: RunConfig, now: RunConfig) -> list[str]:
-    """The settings, but for those of starting and saving, that a resumed run changes: `key: old → new`."""
-    old, new = (
-        _flat(config.model_dump(exclude={"checkpoint_settings", "notes"})) for config in (before, now)
-    )
-    keys = sorted(old.keys() | new.keys())
-    return [f"{key}: {old.get(key)} → {new.get(key)}" for key in keys if old.get(key) != new.get(key)]
-
-
-def _flat(tree: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, dict) and value:
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[f"{prefix}{key}"] = value
-    return flat
 
 
 def _headline(run: RunDirectory, trainer: Learner) -> list[str]:

@@ -8,21 +8,26 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 import amble.envs
 from amble.config import UNITY_ENV, A3CHyperparameters, BehaviorSettings, RewardSettings, RunConfig
+from amble.envs.parameters import set_parameters
 from amble.envs.rewarded import RewardedVectorEnv
 from amble.errors import UsageError
 from amble.nets.critics import Critic
 from amble.training.collect import Collector
 from amble.training.learner import Learner, Row, episode_figures
+from amble.training.lessons import Lessons
 from amble.training.random_state import restore_torch_rng, torch_rng_to_json
 from amble.training.threads import torch_threads, update_threads
-from amble.training.unity import make_scenes
+from amble.training.unity import make_scenes, scene_figures
 
 BODY_ENVS, OTHER_ENVS = 256, 8
 """How many environments are stepped together unless the run file says: of our batched bodies, of any other."""
@@ -56,6 +61,7 @@ class Trainer(Learner):
             critic=critic if isinstance(critic, Critic) else None,
             sequence_length=sequence_length,
             acting=self.acting,
+            after_decision=None if self.lessons.over else self._after_decision,
         )
         self.update_threads = update_threads(
             getattr(hyper, "batch_size", hyper.buffer_size), network.hidden_units
@@ -78,6 +84,7 @@ class Trainer(Learner):
         with torch_threads(1):
             self.collector.update_normaliser()
         end = time.perf_counter()
+        reported, self.histograms = scene_figures(self.env)
 
         self.iteration += 1
         self.env_steps += rollout.size
@@ -92,6 +99,8 @@ class Trainer(Learner):
             **episode_figures(episodes.returns, episodes.lengths),
             "extrinsic_reward": float(rollout.reward.mean()),
             **({} if rewarded is None else rewarded.engine.ledger.take()),
+            **self.lessons.figures(),
+            **reported,
             **figures,
         }
 
@@ -111,6 +120,7 @@ class Trainer(Learner):
             "wall_seconds": self.wall_seconds,
             "exploration": torch_rng_to_json(self.exploration),
             "minibatches": torch_rng_to_json(self.minibatches),
+            "lessons": dict(self.lessons.numbers),
         }
 
     def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
@@ -118,10 +128,29 @@ class Trainer(Learner):
         super().restore(tensors, state)
         restore_torch_rng(self.exploration, state["exploration"])
         restore_torch_rng(self.minibatches, state["minibatches"])
+        self.lessons.restore(state.get("lessons", {}))
+        if any(self.lessons.numbers.values()):
+            set_parameters(self.env, self.config.env_id, self.lessons.values)
 
     def close(self) -> None:
         """End the environments."""
         self.env.close()
+
+    def _after_decision(self, taken: int, returns: np.ndarray) -> bool:
+        """Whether the lesson that begins now asks that all episodes be broken off.
+
+        Args:
+            taken: env steps of this rollout so far.
+            returns: (n,) of the episodes that have just ended.
+        """
+        self.lessons.ended(self.name, returns)
+        change = self.lessons.look({self.name: self.env_steps + taken}, {self.name: self.behavior.max_steps})
+        if change is None:
+            return False
+        set_parameters(self.env, self.config.env_id, change.parameters)
+        for line in change.words:
+            self.announce(line)
+        return change.reset
 
     def _begin(self) -> None:
         """Begin the episodes and let a new normaliser see some observations, once."""
@@ -145,9 +174,11 @@ def make_env(config: RunConfig, num_envs: int | None = None, **more: Any) -> Vec
     if settings.env_id == UNITY_ENV:
         env = make_scenes(config, num_envs)
     else:
-        kwargs = {**settings.env_kwargs, **config.environment_parameters, **more}
+        kwargs = {**settings.env_kwargs, **config.constant_parameters, **more}
         count = num_envs or settings.num_envs or default_num_envs(settings.env_id, behavior)
         env = amble.envs.make(settings.env_id, count, backend=settings.backend, **kwargs)
+        with closed_on_failure(env):
+            set_parameters(env, settings.env_id, Lessons(config).values)
     if config.rewards is None:
         return env
     return with_rewards(env, config.rewards, behavior.max_steps)
@@ -155,8 +186,15 @@ def make_env(config: RunConfig, num_envs: int | None = None, **more: Any) -> Vec
 
 def with_rewards(env: VectorEnv, settings: RewardSettings, max_steps: int | None = None) -> RewardedVectorEnv:
     """`env` paying by the terms of a run file; it is closed where they do not fit it."""
-    try:
+    with closed_on_failure(env):
         return RewardedVectorEnv(env, settings, max_steps)
+
+
+@contextmanager
+def closed_on_failure(env: VectorEnv) -> Iterator[None]:
+    """Whatever fails within closes `env`."""
+    try:
+        yield
     except BaseException:
         env.close()
         raise

@@ -9,15 +9,42 @@ from gymnasium.vector import VectorEnv
 
 import amble.envs
 from amble.config import UNITY_ENV, RunConfig
+from amble.errors import UsageError
 from amble.native import waits
+from amble.training.lessons import Lessons
+
+Row = dict[str, float | int | str | None]
 
 
 def make_scenes(config: RunConfig, num_envs: int | None = None) -> VectorEnv:
     """Start the run file's builds, or wait for an editor, and say so meanwhile."""
     with waits.explained(_tell):
-        return amble.envs.make(
-            UNITY_ENV, num_envs or config.env_settings.num_envs or 1, **scene_kwargs(config)
+        kwargs = scene_kwargs(config)
+        kwargs["parameters"] |= Lessons(config).values
+        env = amble.envs.make(UNITY_ENV, num_envs or config.env_settings.num_envs or 1, **kwargs)
+    _, behavior = config.behavior
+    goals = getattr(env.unwrapped, "goals", [])
+    if goals and behavior.network_settings.goal_conditioning_type == "hyper":
+        env.close()
+        raise UsageError(
+            f"network_settings.goal_conditioning_type is hyper, and the scene's observation {goals[0]!r} is a goal: "
+            "networks whose weights the goal makes are not supported here. Set it to none, and the goal is an "
+            "observation like any other."
         )
+    return env
+
+
+def scene_figures(env: VectorEnv) -> tuple[Row, dict[str, list[float]]]:
+    """What Unity scenes have reported of themselves since the last time; nothing of other environments.
+
+    Returns:
+        For a row of metrics, `scene.<name>` each, and the values by name of those that are to be a histogram.
+    """
+    take = getattr(env.unwrapped, "take_statistics", None)
+    if take is None:
+        return {}, {}
+    figures, histograms = take()
+    return {f"scene.{name}": value for name, value in figures.items()}, histograms
 
 
 def scene_kwargs(config: RunConfig) -> dict[str, Any]:
@@ -32,8 +59,14 @@ def scene_kwargs(config: RunConfig) -> dict[str, Any]:
         "timeout": settings.timeout_wait,
         "num_areas": settings.num_areas,
         "no_graphics": config.engine_settings.no_graphics,
+        "no_graphics_monitor": config.engine_settings.no_graphics_monitor,
         "engine": config.engine_settings.model_dump(exclude={"no_graphics", "no_graphics_monitor"}),
-        "parameters": dict(config.environment_parameters),
+        "parameters": config.constant_parameters,
+        "restarts": {
+            "lifetime": settings.max_lifetime_restarts,
+            "often": settings.restarts_rate_limit_n,
+            "seconds": settings.restarts_rate_limit_period_s,
+        },
         **settings.env_kwargs,
     }
 

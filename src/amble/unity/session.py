@@ -37,6 +37,7 @@ class Session:
         port: that the environment is to call on.
         behaviors: what has been seen so far, by name (`Walker?team=0`).
         environment_version: of the environment's ML-Agents package.
+        over: whether it has been closed.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Session:
         """
         self.behaviors: dict[str, BehaviorSpec] = {}
         self.environment_version = ""
+        self.over = False
         self._who = f"Unity environment {worker}"
         self._timeout, self._seed, self._num_areas = timeout, seed, num_areas
         self._channels = Channels(channels)
@@ -109,6 +111,7 @@ class Session:
 
     def close(self, reason: str = "") -> None:
         """End the session and the build. Again does nothing."""
+        self.over = True
         self._conversation.close(reason)
         if self._build is not None:
             self._build.close()

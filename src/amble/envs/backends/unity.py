@@ -9,16 +9,18 @@ have asked:
 - an agent that asks again before the others have asked at all is given its last action again, and its rewards are
   added up (`repeated` counts these); one whose new episode begins in the meantime is given zeros (`skipped`).
 
-An agent that never asks again after its episode's end leaves its place to one that was not there before.
+An agent that never asks again after its episode's end leaves its place to one that was not there before. A build that
+crashes is started again, as often as `restarts` allows; its agents' episodes are cut off where they were last seen.
 Axes: B environments, P builds, n agents of one message.
 """
 
 from __future__ import annotations
 
 import logging
+import struct
 import time
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,18 +31,26 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from jaxtyping import Bool, Float
 
+from amble.envs.backends.restarts import RestartLimits, Restarts
+from amble.envs.parameters import Drawn, Value
 from amble.errors import AmbleError, EnvironmentFault, UsageError
 from amble.native import waits
-from amble.unity.channels import EngineChannel, ParameterChannel, SideChannel, StatisticsChannel
-from amble.unity.faults import BadMessage, PeerSilent, UnityFault
+from amble.unity.channels import EngineChannel, ParameterChannel, Sampler, SideChannel, StatisticsChannel
+from amble.unity.faults import BadMessage, PeerGone, PeerSilent, UnityFault
 from amble.unity.protocol import BUILD_PORT, EDITOR_PORT
 from amble.unity.session import Session
-from amble.unity.spec import BehaviorSpec
+from amble.unity.spec import GOAL, BehaviorSpec
+from amble.unity.statistics import aggregated
 from amble.unity.steps import Actions, Decisions, Frame, Terminals
 
 log = logging.getLogger(__name__)
 
 MASK = "action_mask"
+_SAMPLERS = {
+    "uniform": Sampler.UNIFORM,
+    "gaussian": Sampler.GAUSSIAN,
+    "multirangeuniform": Sampler.MULTI_RANGE_UNIFORM,
+}
 _Agent = tuple[str, int]  # the behaviour's name with its team, and the agent's id
 
 
@@ -74,8 +84,10 @@ class UnityVectorEnv(VectorEnv):
         host: str = "127.0.0.1",
         num_areas: int = 1,
         no_graphics: bool = False,
+        no_graphics_monitor: bool = False,
         engine: Mapping[str, Any] | None = None,
-        parameters: Mapping[str, float] | None = None,
+        parameters: Mapping[str, Value] | None = None,
+        restarts: Mapping[str, Any] | None = None,
         log_folder: str | Path | None = None,
         channels: Iterable[SideChannel] = (),
         render_mode: str | None = None,
@@ -94,8 +106,10 @@ class UnityVectorEnv(VectorEnv):
             host: whose address to listen on.
             num_areas: training areas in each scene.
             no_graphics: start builds without a window.
+            no_graphics_monitor: start all builds but the first without one.
             engine: Unity's window and clock, as `EngineChannel.set` names them.
             parameters: environment parameters.
+            restarts: of builds that crash, the fields of `RestartLimits`.
             log_folder: where builds write their logs.
             channels: side channels of one's own, for a single build.
             render_mode: None; a scene draws itself.
@@ -111,31 +125,39 @@ class UnityVectorEnv(VectorEnv):
         if own and num_envs != 1:
             raise UsageError("Side channels of one's own are for a single build.")
         self._timeout, self._behavior = timeout, behavior
-        self.engine = [EngineChannel() for _ in range(num_envs)]
-        self.parameters = [ParameterChannel() for _ in range(num_envs)]
-        self.statistics = [StatisticsChannel() for _ in range(num_envs)]
+        self._restarts, self._is_build = Restarts(RestartLimits(**dict(restarts or {}))), path is not None
+        self._parameters = dict(parameters or {})
+        self.engine = engines = [EngineChannel() for _ in range(num_envs)]
+        self.parameters = numbers = [ParameterChannel() for _ in range(num_envs)]
+        self.statistics = statistics = [StatisticsChannel() for _ in range(num_envs)]
         first_port = EDITOR_PORT if path is None and base_port == BUILD_PORT else base_port
+
+        def start(worker: int, current: Mapping[str, Value], port: int) -> Session:
+            for channel in (engines[worker], numbers[worker]):
+                channel.take_outgoing()  # what a crashed build was still to be told
+            engines[worker].set(**dict(engine or {}))
+            _send_parameters(numbers[worker], current)
+            return Session(
+                port=port,
+                path=path,
+                args=args,
+                host=host,
+                seed=seed + worker,
+                timeout=timeout,
+                num_areas=num_areas,
+                no_graphics=no_graphics or (no_graphics_monitor and worker > 0),
+                channels=[engines[worker], numbers[worker], statistics[worker], *own],
+                log_folder=None if log_folder is None else Path(log_folder),
+                worker=worker,
+            )
+
+        self._start: Callable[[int, Mapping[str, Value], int], Session] = start
         self._scenes: list[_Scene] = []
         self._end = weakref.finalize(self, _close, self._scenes)
         try:
             for worker in range(num_envs):
-                self.engine[worker].set(**dict(engine or {}))
-                for name, value in (parameters or {}).items():
-                    self.parameters[worker].set(name, value)
-                session = Session(
-                    port=first_port + worker if first_port else 0,
-                    path=path,
-                    args=args,
-                    host=host,
-                    seed=seed + worker,
-                    timeout=timeout,
-                    num_areas=num_areas,
-                    no_graphics=no_graphics,
-                    channels=[self.engine[worker], self.parameters[worker], self.statistics[worker], *own],
-                    log_folder=None if log_folder is None else Path(log_folder),
-                    worker=worker,
-                )
-                self._scenes.append(_Scene(session, worker))
+                port = first_port + worker if first_port else 0
+                self._scenes.append(_Scene(start(worker, self._parameters, port), worker))
             if path is None:
                 waits.announce(
                     f"Waiting up to {timeout:g} s for a Unity scene on port {self._scenes[0].session.port}: press Play "
@@ -199,13 +221,16 @@ class UnityVectorEnv(VectorEnv):
 
     def _begin_again(self) -> None:
         self._board.clear()
-        for scene in self._scenes:
-            scene.session.begin()
-        for scene in self._scenes:
-            heard = scene.first(len(scene.rows), self._timeout)
-            scene.lay_out(sorted(_asking(heard)), scene.rows.start)
-            for frames in heard:
-                scene.absorb(self._board, frames)
+        begun = [scene for scene in self._scenes if self._survives(scene, scene.session.begin)]
+        for scene in begun:
+            self._survives(scene, lambda scene=scene: self._take_places(scene))
+
+    def _take_places(self, scene: _Scene) -> None:
+        """Hear a scene until as many agents as before ask, and give them its rows."""
+        heard = scene.first(len(scene.rows), self._timeout)
+        scene.lay_out(sorted(_asking(heard)), scene.rows.start)
+        for frames in heard:
+            scene.absorb(self._board, frames)
 
     def step(
         self, actions: Any
@@ -220,10 +245,13 @@ class UnityVectorEnv(VectorEnv):
         board = self._board
         with self._all_or_none():
             board.begin(*self._split(actions))
-            for scene in self._scenes:
-                scene.answer(board, first=True)
-            for scene in self._scenes:
-                self._complete(scene)
+            told = [
+                scene
+                for scene in self._scenes
+                if self._survives(scene, lambda scene=scene: scene.answer(board, first=True))
+            ]
+            for scene in told:
+                self._survives(scene, lambda scene=scene: self._complete(scene))
         self._fresh_reset = False
         done = board.terminated | board.truncated
         info: dict[str, Any] = {}
@@ -237,11 +265,26 @@ class UnityVectorEnv(VectorEnv):
             info,
         )
 
-    def set_parameters(self, parameters: Mapping[str, float]) -> None:
+    def set_parameters(self, parameters: Mapping[str, Value]) -> None:
         """Set environment parameters in every scene; they are sent with the next step or reset."""
         for channel in self.parameters:
-            for name, value in parameters.items():
-                channel.set(name, value)
+            _send_parameters(channel, parameters)
+        self._parameters |= parameters
+        self._fresh_reset = False  # the next reset is to begin episodes that know of it
+
+    def take_statistics(self) -> tuple[dict[str, float], dict[str, list[float]]]:
+        """What all scenes have reported since the last time, by name: see `aggregated`."""
+        return aggregated(channel.take() for channel in self.statistics)
+
+    @property
+    def restarts(self) -> int:
+        """How many times a crashed build was started again."""
+        return self._restarts.total
+
+    @property
+    def goals(self) -> list[str]:
+        """The names of the observations that are goal signals."""
+        return [part.name for part in self._spec.observations if part.kind == GOAL]
 
     def close_extras(self, **kwargs: Any) -> None:
         """End the sessions and the builds."""
@@ -257,6 +300,29 @@ class UnityVectorEnv(VectorEnv):
         except BaseException:
             self._end()
             raise
+
+    def _survives(self, scene: _Scene, step: Callable[[], None]) -> bool:
+        """Do this with a scene; False where it has crashed over it, and been started again."""
+        try:
+            step()
+        except (PeerGone, PeerSilent) as fault:
+            if not (self._is_build and scene.session.over):
+                raise
+            refusal = self._restarts.refusal(scene.worker, time.monotonic())
+            if refusal is not None:
+                raise type(fault)(f"{fault} It is not started again: {refusal}.") from fault
+            log.warning("%s It is started again, and its agents begin anew.", fault)
+            self._restarts.note(scene.worker, time.monotonic())
+            self._start_again(scene)
+            return False
+        return True
+
+    def _start_again(self, scene: _Scene) -> None:
+        self._board.cut(slice(scene.rows.start, scene.rows.stop))
+        scene.session = self._start(scene.worker, self._parameters, scene.session.port)
+        scene.session.greet()
+        scene.session.begin()
+        self._take_places(scene)
 
     def _complete(self, scene: _Scene) -> None:
         """Hear the scene out until every agent of it has asked for its next decision."""
@@ -365,6 +431,15 @@ class _Board:
             self.continuous[:] = continuous
         if discrete is not None:
             self.discrete[:] = discrete
+
+    def cut(self, rows: slice) -> None:
+        """The episodes of these rows end where they were seen last."""
+        going = np.flatnonzero(~(self.terminated | self.truncated)[rows]) + rows.start
+        self.truncated[going] = True
+        self.reward[going] = 0.0
+        self.fresh[rows] = False
+        for final, seen in zip(self.final, self.observations, strict=True):
+            final[going] = seen[going]
 
 
 class _Scene:
@@ -504,6 +579,20 @@ class _Scene:
 def _close(scenes: list[_Scene]) -> None:
     for scene in scenes:
         scene.session.close()
+
+
+def _send_parameters(channel: ParameterChannel, parameters: Mapping[str, Value]) -> None:
+    for name, value in parameters.items():
+        try:
+            if isinstance(value, Drawn):
+                channel.set_sampler(name, _SAMPLERS[value.kind], value.numbers, value.seed)
+            else:
+                channel.set(name, value)
+        except (UnicodeEncodeError, OverflowError, struct.error) as refused:
+            raise UsageError(
+                f"environment_parameters.{name}: cannot be sent to a Unity scene ({refused}). Names are plain letters "
+                "(ASCII), values and seeds numbers of 32 bits."
+            ) from refused
 
 
 def _asking(heard: Iterable[Mapping[str, Frame]]) -> set[_Agent]:

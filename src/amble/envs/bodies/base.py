@@ -10,6 +10,8 @@ A body is a subclass that writes three hooks, each over many environments at onc
 | `_advance(actions)` | carry out one decision of all B bodies; return reward, terminated, truncated (B,) |
 | `_observe(rows, out)` | write what the bodies `rows` see into `out` (n, O) |
 
+One whose settings can change from episode to episode names them in `adjustable`, and has `_adjust(ids, values)`.
+
 `rows` is `slice(None)` for all B, or ids (n,): index every field with it, `self.batch.qpos[rows]`, which
 costs nothing for the slice. MuJoCo's derived fields (xpos, sensordata) are as old as the last call on the
 batch, so `_reset_bodies` ends with `self.batch.forward(ids)` if `_observe` reads any, and `_advance` with
@@ -21,6 +23,7 @@ batch, so `_reset_bodies` ends with `self.batch.forward(ids)` if `_observe` read
 
 import logging
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import mujoco
@@ -34,6 +37,7 @@ from mujoco.batch import Batch
 from amble.envs.backends.cores import usable_cores
 from amble.envs.bodies.published import BodySignals, MuJoCoSignals, Referee
 from amble.envs.bodies.rendering import BodyRenderer
+from amble.envs.parameters import EpisodeParameters, Limits, Value
 from amble.errors import AmbleError, EnvironmentFault, UsageError
 
 log = logging.getLogger(__name__)
@@ -68,6 +72,7 @@ class BodyVectorEnv(VectorEnv, ABC):
         "autoreset_mode": AutoresetMode.SAME_STEP,
     }
     camera: ClassVar[str | int] = -1  # a camera of the model, or -1 for MuJoCo's free one
+    adjustable: ClassVar[Mapping[str, Limits]] = {}  # settings that can change from episode to episode
 
     def __init__(
         self,
@@ -121,6 +126,7 @@ class BodyVectorEnv(VectorEnv, ABC):
         self._warnings_seen = np.zeros(self._warning_counts.shape, np.int64)
         self.published: BodySignals | None = None
         self.referee: Referee | None = None
+        self._parameters = EpisodeParameters(name, self.adjustable, num_envs)
         self._renderer: BodyRenderer | None = None
         self._picture: tuple[mujoco.MjModel, mujoco.MjData] | None = None
 
@@ -148,9 +154,25 @@ class BodyVectorEnv(VectorEnv, ABC):
     def _observe(self, rows: Rows, out: Float[np.ndarray, "n O"]) -> None:
         """Write what the bodies `rows` see into `out`, row by row."""
 
+    def _adjust(self, ids: Int[np.ndarray, "n"], values: Mapping[str, Float[np.ndarray, "n"]]) -> None:
+        """Give the bodies `ids`, whose episode begins, these values of `adjustable` settings, by name.
+
+        A body that has any overrides it. It comes before `_reset_bodies`.
+        """
+
     def _publish(self) -> BodySignals:
         """The body's signals; a body with more to tell overrides it."""
         return MuJoCoSignals(self)
+
+    def set_parameters(self, parameters: Mapping[str, Value]) -> None:
+        """Set `adjustable` settings; each body takes them, or a draw of its own, when its next episode begins."""
+        self._parameters.set(parameters)
+
+    def _begin_episodes(self, ids: Int[np.ndarray, "n"]) -> None:
+        due, values = self._parameters.due(ids)
+        if values and due.size:
+            self._adjust(due, values)
+        self._reset_bodies(ids)
 
     def publish(self) -> BodySignals:
         """The body's signals, to be watched and read between a decision and the autoreset: see `referee`."""
@@ -171,7 +193,7 @@ class BodyVectorEnv(VectorEnv, ABC):
         super().reset(seed=seed)
         self.batch.reset(stage=mujoco.mjtStage.mjSTAGE_NONE.value)
         self.steps[:] = 0
-        self._reset_bodies(self._all)
+        self._begin_episodes(self._all)
         if self.published is not None:
             self.published.forget(self._all)
         self._warnings_seen[:] = self._warning_counts
@@ -214,7 +236,7 @@ class BodyVectorEnv(VectorEnv, ABC):
             final[ids] = observation[ids]
             info = {"final_obs": final, "_final_obs": done}
             self.steps[ids] = 0
-            self._reset_bodies(ids)
+            self._begin_episodes(ids)
             if self.published is not None:
                 self.published.forget(ids)
             self._warnings_seen[:] = self._warning_counts

@@ -14,7 +14,7 @@ axes lie in MuJoCo.
 # MuJoCo's compiled modules carry no types.
 # pyright: reportAttributeAccessIssue=false
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import mujoco
@@ -23,10 +23,11 @@ from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 from jaxtyping import Bool, Float, Int
 
-from amble.envs.bodies.ball.model import TIMESTEP, ball_model
+from amble.envs.bodies.ball.model import ANGULAR_DRAG, RADIUS, TIMESTEP, ball_model
 from amble.envs.bodies.base import BodyVectorEnv, Rows
 from amble.envs.bodies.published import BodySignals, MuJoCoSignals, Read
 from amble.envs.bodies.single import SingleBodyEnv
+from amble.envs.parameters import Limits
 from amble.errors import UsageError
 from amble.rewards.signals import Signal
 
@@ -55,6 +56,11 @@ class BallVectorEnv(BodyVectorEnv):
 
     metadata = {**BodyVectorEnv.metadata, "render_fps": round(1 / (SUBSTEPS * TIMESTEP))}  # noqa: RUF012
     camera = "side"
+    adjustable: ClassVar[Mapping[str, Limits]] = {
+        "mass": Limits(above=0.0),
+        "scale": Limits(above=0.0, most=LARGEST),
+        "gravity": Limits(),
+    }
 
     def __init__(
         self,
@@ -71,9 +77,9 @@ class BallVectorEnv(BodyVectorEnv):
             if not (np.isfinite(value) and value > 0):
                 raise UsageError(f"3DBall: {name} must be a positive number, got {value!r}.")
         # The ball starts 1.5 m above the platform's face, and the face may be tilted by 10° two ways.
-        if scale > (most := 3.0):
+        if scale > LARGEST:
             raise UsageError(
-                f"3DBall: a ball of scale {scale} starts inside the platform; {most} is the most."
+                f"3DBall: a ball of scale {scale} starts inside the platform; {LARGEST} is the most."
             )
         if not np.isfinite(gravity):
             raise UsageError(f"3DBall: gravity must be a finite number of m/s², got {gravity!r}.")
@@ -88,11 +94,32 @@ class BallVectorEnv(BodyVectorEnv):
             autoreset_mode=autoreset_mode,
         )
         self._qpos, self._qvel = self.batch.bind("qpos"), self.batch.bind("qvel")
+        self._mass, self._radius = np.full(num_envs, float(mass)), np.full(num_envs, RADIUS * scale)
         self._tilt: Float[np.ndarray, "4 B"] = np.zeros((4, num_envs))  # Unity's w, x, y, z of the platforms
         self._tilts: Float[np.ndarray, "B S 4"] = np.zeros(
             (num_envs, SUBSTEPS, 4)
         )  # MuJoCo's, by physics step
         self._track = {"qpos": np.zeros((num_envs, SUBSTEPS, self.model.nq))}
+
+    def _adjust(self, ids: Int[np.ndarray, "n"], values: Mapping[str, Float[np.ndarray, "n"]]) -> None:
+        """Mass, radius and gravity of each ball, and what a model of such a ball has besides."""
+        expand, ball, geom = self.batch.expand, self.model.body("ball").id, self.model.geom("ball").id
+        if "gravity" in values:
+            expand("opt.gravity")[ids, 2] = -values["gravity"]
+        self._mass[ids] = values.get("mass", self._mass[ids])
+        self._radius[ids] = values["scale"] * RADIUS if "scale" in values else self._radius[ids]
+        mass, radius = self._mass[ids], self._radius[ids]
+        if "scale" in values:
+            expand("geom_size")[ids, geom, 0] = radius
+            expand("geom_rbound")[ids, geom] = radius
+            expand("geom_aabb")[ids, geom, 3:] = radius[:, None]
+            expand("bvh_aabb")[ids, self.model.body_bvhadr[ball], 3:] = radius[:, None]
+        if "scale" in values or "mass" in values:
+            inertia = 0.4 * mass * radius**2
+            expand("body_mass")[ids, ball] = mass
+            expand("body_inertia")[ids, ball] = inertia[:, None]
+            expand("dof_damping")[ids, 3:6] = ANGULAR_DRAG * inertia[:, None]
+            self.batch.set_const(ids)
 
     def _reset_bodies(self, ids: Int[np.ndarray, "n"]) -> None:
         """Tilt the platforms and hold the balls above them.

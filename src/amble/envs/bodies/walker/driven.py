@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 import mujoco
 import numpy as np
 from jaxtyping import Int
+from mujoco.batch import Batch
 
 from amble.envs.bodies import calls
 from amble.envs.bodies.calls import centres, kinematics, numbers_at, step, velocities, whole_numbers_at
@@ -248,19 +249,16 @@ class Simulators:
             (tuple(_simulator(data, part, geom)), _gains([own]))
             for own, data in zip(self._models, self._data, strict=True)
         ]
-        self._own: list[mujoco.MjModel] = []
+        self._own: dict[int, mujoco.MjModel] = {}
         self._own_gains = np.empty((0, len(Gains._fields)), np.int64)
         self._team = Team()
 
-    def give_models(self, ids: Int[np.ndarray, "n"], models: Sequence[mujoco.MjModel], count: int) -> None:
-        """Step the environments `ids` of `count` by models of their own; the first call names all of them."""
-        if not self._own:
-            self._own = list(models)
-        for i, model in zip(ids, models, strict=True):
-            self._own[i] = model
-        if len(self._own) != count:
-            raise ValueError(f"{len(self._own)} of {count} environments have a model of their own")
-        self._own_gains = _gains(self._own)
+    def give_models(self, ids: Int[np.ndarray, "n"], batch: Batch) -> None:
+        """From now on each environment has a model of its own; the batch's of the environments `ids` are new."""
+        whose = ids.tolist() if self._own else range(batch.qpos.shape[0])
+        for i in whose:
+            self._own[i] = batch.get_model(i)
+        self._own_gains = _gains([self._own[i] for i in range(len(self._own))])
 
     def advance(self, *arguments: Any, count: int) -> None:
         """`advance` of all `count` environments; `arguments` are its own from `state` on."""

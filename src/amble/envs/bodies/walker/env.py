@@ -13,7 +13,8 @@ Axes: B environments, D = 26 hinges, P = 16 parts.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 from gymnasium import spaces
@@ -33,15 +34,21 @@ from amble.envs.bodies.walker.settings import WalkerSettings
 from amble.envs.bodies.walker.signals import Signals
 from amble.envs.bodies.walker.skeleton import PART_ORDER, WELDED
 from amble.envs.bodies.walker.task import draw_targets
+from amble.envs.parameters import Limits
 from amble.errors import EnvironmentFault
 
 _ROOT_DOFS = 6
+_TORSO = {"chest_mass": "chest", "spine_mass": "spine", "hip_mass": "hips"}
 
 
 class WalkerVectorEnv(BodyVectorEnv):
     """B Walkers, each on a platform of its own. See `WalkerSettings` for every keyword argument."""
 
     camera = "follow"
+    adjustable: ClassVar[Mapping[str, Limits]] = {
+        "gravity": Limits(),
+        **dict.fromkeys(_TORSO, Limits(above=0.0)),
+    }
 
     def __init__(
         self,
@@ -76,9 +83,10 @@ class WalkerVectorEnv(BodyVectorEnv):
         turning = [part for part in self.signals.names if part != "hips" and part not in WELDED]
         hinges = {part: int(model.body(part).dofadr[0]) - _ROOT_DOFS for part in turning}
         self._bodies, self._places = tuple(self.signals.bodies), tuple(places(self.signals, hinges))
-        self._nominal = {
-            name: np.array(getattr(model, name)) for name in ("body_mass", "body_inertia", "geom_friction")
-        }
+        # Each body's own, before any factor of `randomize`
+        self._mass: Float[np.ndarray, "B bodies"] = np.tile(model.body_mass, (num_envs, 1))
+        self._inertia: Float[np.ndarray, "B bodies 3"] = np.tile(model.body_inertia, (num_envs, 1, 1))
+        self._gravity: Float[np.ndarray, "B"] = np.full(num_envs, float(s.gravity))
 
         shape, joints = (num_envs,), (num_envs, len(self._actions.low))
         self.goal_speed: Float[np.ndarray, "B"] = np.ones(shape)
@@ -128,6 +136,24 @@ class WalkerVectorEnv(BodyVectorEnv):
         return super().reset(seed=seed, options=options)
 
     # The hooks of a body.
+
+    def _adjust(self, ids: Int[np.ndarray, "n"], values: Mapping[str, Float[np.ndarray, "n"]]) -> None:
+        """Gravity, and the masses of the torso's parts: a collider's inertia goes with its mass."""
+        expand, model = self.batch.expand, self.model
+        if "gravity" in values:
+            self._gravity[ids] = values["gravity"]
+            expand("opt.gravity")[ids, 2] = -values["gravity"]
+        for name in _TORSO.keys() & values.keys():
+            body = model.body(_TORSO[name]).id
+            self._mass[ids, body] = values[name]
+            self._inertia[ids, body] = (
+                model.body_inertia[body] * (values[name] / model.body_mass[body])[:, None]
+            )
+        if _TORSO.keys() & values.keys():
+            expand("body_mass")[ids] = self._mass[ids]
+            expand("body_inertia")[ids] = self._inertia[ids]
+            self.batch.set_const(ids)
+        self._simulators.give_models(ids, self.batch)
 
     def _reset_bodies(self, ids: Int[np.ndarray, "n"]) -> None:
         rng, s = self.np_random, self.settings
@@ -203,16 +229,16 @@ class WalkerVectorEnv(BodyVectorEnv):
         factors = {name: rng.uniform(*ranges[name], len(ids)) for name in sorted(ranges)}
         if "mass" in factors:
             factor = factors["mass"][:, None]
-            batch.expand("body_mass")[ids] = self._nominal["body_mass"] * factor
-            batch.expand("body_inertia")[ids] = self._nominal["body_inertia"] * factor[:, None]
+            batch.expand("body_mass")[ids] = self._mass[ids] * factor
+            batch.expand("body_inertia")[ids] = self._inertia[ids] * factor[:, None]
         if "friction" in factors:
             friction = batch.expand("geom_friction")
-            friction[ids] = self._nominal["geom_friction"] * factors["friction"][:, None, None]
+            friction[ids] = self.model.geom_friction * factors["friction"][:, None, None]
         if "gravity" in factors:
-            batch.expand("opt.gravity")[ids, 2] = -self.settings.gravity * factors["gravity"]
+            batch.expand("opt.gravity")[ids, 2] = -self._gravity[ids] * factors["gravity"]
         if "mass" in factors:
             batch.set_const(ids)
-        self._simulators.give_models(ids, [batch.get_model(int(i)) for i in ids], self.num_envs)
+        self._simulators.give_models(ids, batch)
 
     def _check_reward(self, reward: Float[np.ndarray, "B"]) -> None:
         if np.isfinite(reward).all():
