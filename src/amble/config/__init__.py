@@ -18,7 +18,15 @@ from amble.config.network import MemorySettings, NetworkSettings
 from amble.config.overrides import Override
 from amble.config.ppo import PPOHyperparameters
 from amble.config.reshaping import PenaltySettings, RewardSettings, TerminationSettings, TermSettings
-from amble.config.rewards import ExtrinsicReward, RewardSignals
+from amble.config.rewards import (
+    CloningSettings,
+    CuriosityReward,
+    ExtrinsicReward,
+    GailReward,
+    LearnedReward,
+    RewardSignals,
+    RndReward,
+)
 from amble.config.run import UNITY_ENV, RunConfig
 from amble.config.surroundings import (
     CheckpointSettings,
@@ -37,12 +45,16 @@ __all__ = [
     "A3CHyperparameters",
     "BehaviorSettings",
     "CheckpointSettings",
+    "CloningSettings",
+    "CuriosityReward",
     "EngineSettings",
     "EnvSettings",
     "Estimator",
     "ExtrinsicReward",
+    "GailReward",
     "GradientHyperparameters",
     "Hyperparameters",
+    "LearnedReward",
     "LearnerName",
     "MemorySettings",
     "NetworkSettings",
@@ -53,6 +65,7 @@ __all__ = [
     "Preset",
     "RewardSettings",
     "RewardSignals",
+    "RndReward",
     "RunConfig",
     "TRPOHyperparameters",
     "TermSettings",

@@ -23,6 +23,7 @@ def policy_spec(config: RunConfig, env: VectorEnv, policy: Policy, env_steps: in
     """Everything but the weights: environment, spaces, networks, reward."""
     name, behavior = config.behavior
     network, hyper = behavior.network_settings, behavior.hyperparameters
+    extrinsic = behavior.reward_signals.extrinsic
     return {
         "behavior": name,
         "env_id": config.env_settings.env_id,
@@ -42,7 +43,7 @@ def policy_spec(config: RunConfig, env: VectorEnv, policy: Policy, env_steps: in
         "normalise": policy.normaliser is not None,
         "action_clip": hyper.action_clip,
         "reward": {
-            "extrinsic": behavior.reward_signals.extrinsic.model_dump(),
+            "extrinsic": None if extrinsic is None else extrinsic.model_dump(),
             "terms": None if config.rewards is None else config.rewards.model_dump(),
         },
         "env_steps": env_steps,

@@ -14,6 +14,7 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 import amble.envs
+from amble.algorithms.ppo import PPO
 from amble.config import UNITY_ENV, A3CHyperparameters, BehaviorSettings, RewardSettings, RunConfig
 from amble.envs.rewarded import RewardedVectorEnv
 from amble.errors import UsageError
@@ -56,6 +57,7 @@ class Trainer(Learner):
             critic=critic if isinstance(critic, Critic) else None,
             sequence_length=sequence_length,
             acting=self.acting,
+            ends=isinstance(self.algorithm, PPO) and any(s.sees_ends for s in self.algorithm.signals),
         )
         self.update_threads = update_threads(
             getattr(hyper, "batch_size", hyper.buffer_size), network.hidden_units
