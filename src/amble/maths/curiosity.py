@@ -1,4 +1,4 @@
-"""Rewards for what is new. Axes: N samples, F features, A continuous dimensions, C choices of all branches."""
+"""Rewards for what is new. Axes: N samples, F features, A continuous dimensions, D branches, E = A + their choices."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def forward_error(predicted: Float[Tensor, "*n F"], actual: Float[Tensor, "*n F"
 
 
 def inverse_error(
-    predicted: Float[Tensor, "*n A+C"],
+    predicted: Float[Tensor, "*n E"],
     numbers: Float[Tensor, "*n A"],
     choices: Int[Tensor, "*n D"],
     branches: Sequence[int],

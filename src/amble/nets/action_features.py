@@ -1,4 +1,5 @@
-"""Actions as numbers that networks compare. Axes: n samples, A continuous dimensions, D branches, C choices in all.
+"""Actions as numbers that networks compare. Axes: n samples, A continuous dimensions, D branches,
+E = A + all branches' choices.
 
 Whatever the head, an action is A numbers, a dimension's bounds being ±1 where it has two, and D choices from 0 on.
 """
@@ -26,7 +27,7 @@ class ActionFeatures(nn.Module):
     Attributes:
         continuous: A.
         branches: how many choices each branch has; a yes-or-no answer has two.
-        size: A + C, the length of `features`.
+        size: E, the length of `features`.
     """
 
     def __init__(self, actions: ActionMap):
@@ -68,7 +69,7 @@ class ActionFeatures(nn.Module):
 
     def features(
         self, numbers: Float[Tensor, "*n A"], choices: Int[Tensor, "*n D"]
-    ) -> Float[Tensor, "*n A+C"]:
+    ) -> Float[Tensor, "*n E"]:
         """The numbers as the environment takes them, clipped at its bounds, and every choice one-hot."""
         clipped = torch.where(self._bounded, numbers.clamp(-1.0, 1.0), numbers)
         hot = [one_hot(choices[..., d], count) for d, count in enumerate(self.branches)]

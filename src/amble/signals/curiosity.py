@@ -2,7 +2,7 @@
 
 Pathak et al. 2017, arXiv:1705.05363 ("Intrinsic Curiosity Module"). States are compared as features φ(s), which learn
 to tell the action from the states before and after it: what no action has to do with need not be foreseen.
-Axes: n decisions, T, B as in a rollout, O observation, F features, A + C the action as numbers.
+Axes: n decisions, T, B as in a rollout, O observation, E numbers of an action (`ActionFeatures`).
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class CuriosityNet(nn.Module):
         self.has_learned: Tensor
 
     def foresee(
-        self, before: Float[Tensor, "*n O"], action: Float[Tensor, "*n A+C"], after: Float[Tensor, "*n O"]
-    ) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n A+C"]]:
+        self, before: Float[Tensor, "*n O"], action: Float[Tensor, "*n E"], after: Float[Tensor, "*n O"]
+    ) -> tuple[Float[Tensor, "*n"], Float[Tensor, "*n E"]]:
         """The forward model's error, and what the inverse model takes the action for."""
         phi, phi_after = self.features(before), self.features(after)
         foreseen = self.forward_model(torch.cat([phi, action], dim=-1))

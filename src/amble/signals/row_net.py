@@ -1,4 +1,7 @@
-"""Networks of reward signals: from rows as the policy sees them to numbers. Axes: n rows, O observation, E extra."""
+"""Networks of reward signals: from rows as the policy sees them to numbers.
+
+Axes: n rows, O observation, I = O + what else stands behind it.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from amble.nets.observations import ObservationLayout
 
 
 class RowNet(nn.Module):
-    """Encoder → layers → linear, of an observation and of E further numbers behind it."""
+    """Encoder → layers → linear, of an observation and of `extra` further numbers behind it."""
 
     def __init__(
         self,
@@ -43,7 +46,7 @@ class RowNet(nn.Module):
             layer_norm=shape.layer_norm,
         )
 
-    def forward(self, x: Float[Tensor, "*n O+E"]) -> Float[Tensor, "*n outputs"]:
+    def forward(self, x: Float[Tensor, "*n I"]) -> Float[Tensor, "*n outputs"]:
         """The outputs for observations as the policy sees them, with the extra numbers behind."""
         rows, extra = x[..., : self._size], x[..., self._size :]
         if self.normaliser is not None:
