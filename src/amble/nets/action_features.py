@@ -67,9 +67,7 @@ class ActionFeatures(nn.Module):
             return self._drawn(numbers)
         return choices if self._stored_shape else choices[..., 0]
 
-    def features(
-        self, numbers: Float[Tensor, "*n A"], choices: Int[Tensor, "*n D"]
-    ) -> Float[Tensor, "*n E"]:
+    def features(self, numbers: Float[Tensor, "*n A"], choices: Int[Tensor, "*n D"]) -> Float[Tensor, "*n E"]:
         """The numbers as the environment takes them, clipped at its bounds, and every choice one-hot."""
         clipped = torch.where(self._bounded, numbers.clamp(-1.0, 1.0), numbers)
         hot = [one_hot(choices[..., d], count) for d, count in enumerate(self.branches)]

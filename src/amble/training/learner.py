@@ -114,10 +114,13 @@ class Learner(ABC):
         self.wall_seconds = float(state["wall_seconds"])
 
     def load_weights(self, tensors: dict[str, Tensor]) -> None:
-        """Take networks and normalisers from a checkpoint of a run with the same networks."""
+        """Take networks and normalisers from a checkpoint of a run with the same ones; a new reward signal's stay."""
         for name, module in self.algorithm.networks.items():
+            saved = _below(tensors, f"{name}.")
+            if not saved and name not in ("policy", "critic", "q_critic"):
+                continue
             try:
-                module.load_state_dict(_below(tensors, f"{name}."))
+                module.load_state_dict(saved)
             except RuntimeError as mismatch:
                 raise UsageError(
                     f"The checkpoint's {name} does not fit this run's networks: "
