@@ -202,6 +202,25 @@ def test_weights_of_a_run_without_the_signal_are_a_start() -> None:
     assert train(probe(**more)) == 0
 
 
+def test_the_fused_learner_goes_on_from_what_was_cloned() -> None:
+    """Cloning steps torch's parameters, which are the fused learner's memory: both learners end up alike."""
+    Path("pole.demo").write_bytes(encode(a_demonstration((4,), branches=(2,), episodes=(40,))))
+    found = []
+    for learner in ("torch", "fused"):
+        more = {"behavioral_cloning.demo_path": "pole.demo", "torch_settings.learner": learner}
+        trainer = Trainer(probe(**more))
+        try:
+            rows = [trainer.iterate() for _ in range(3)]
+        finally:
+            trainer.close()
+        found.append((rows, trainer.policy.state_dict()))
+    (torch_rows, torch_policy), (fused_rows, fused_policy) = found
+    for one, other in zip(torch_rows, fused_rows, strict=True):
+        assert one["cloning_loss"] == pytest.approx(other["cloning_loss"], rel=1e-3)
+    for name, value in torch_policy.items():
+        torch.testing.assert_close(fused_policy[name], value, atol=1e-3, rtol=1e-2)
+
+
 class TestSeveralRewards:
     def a_ppo(self, rewards: int, **more: Any) -> tuple[PPO, Any]:
         config = probe(**{"reward_signals.rnd.strength": 0.5, "reward_signals.rnd.gamma": 0.5, **more})

@@ -56,7 +56,11 @@ TRAINERS: dict[str, dict[str, Any]] = {
     "ppo memory": {"hyperparameters.learning_rate": 1e-3, **MEMORY},
     "ppo layer norm": {"hyperparameters.learning_rate": 1e-3, "network_settings.layer_norm": "true"},
     "ppo curiosity": {**_SIGNALS, "reward_signals.curiosity.strength": 0.1},
-    "ppo rnd": {**_SIGNALS, "reward_signals.rnd.network_settings.normalize": "true"},
+    "ppo rnd": {
+        **_SIGNALS,
+        "reward_signals.rnd.network_settings.normalize": "true",
+        "network_settings.normalize": "false",
+    },
     "ppo gail": {
         **_SIGNALS,
         "reward_signals.gail.demo_path": _DEMO,
@@ -375,8 +379,9 @@ class TestResume:
         expected = snapshot(half)
         assert {name.split(".")[0] for name in tensors} == {*half.algorithm.networks, "optimiser"}
         for name in tensors:
-            if name.startswith("rnd.target.net"):
-                continue  # never learns; of the same seed it is the same
+            # The one never learns and is the same of the same seed; so little passes the bottleneck that it is free.
+            if name.startswith("rnd.target.net") or name == "gail.beta":
+                continue
             assert not torch.equal(fresh[name], tensors[name]), name
             assert not same(self.gone_on(make, {**tensors, name: fresh[name]}, state), expected), name
         # The whole rollout is one minibatch to these.

@@ -213,10 +213,13 @@ def _about(path: tuple[str, ...], message: str) -> PydanticCustomError:
 
 def _with_demonstration(given: object, who: str) -> object:
     """`given` as it is; says what is missing where it names no demonstration."""
-    if isinstance(given, dict) and cast("dict[str, Any]", given).get("demo_path") is None:
+    if not isinstance(given, dict):
+        return given
+    block = cast("dict[str, Any]", given)
+    if block.get("demo_path") is None:
         message = (
             f"is missing: {who} a demonstration, a .demo file or a folder of them. Record one in Unity, or by `amble "
             "play RUN --record-demo FILE.demo`."
         )
         raise _about(("demo_path",), message)
-    return given
+    return block
