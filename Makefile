@@ -12,7 +12,7 @@ MLAGENTS_READY := $(MLAGENTS)/.ready
 DEMO := results/walker-demo
 
 .PHONY: walker behaviours test test-peers test-unity-peers fuzz proto lint reproduce clean
-.PHONY: bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium bench-a3c bench-learner bench-limit bench-scaling bench-peers bench-unity
+.PHONY: bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium bench-a3c bench-learner bench-limit bench-scaling bench-peers bench-unity bench-exploration
 
 walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a film and the learning curve
 	$(BIN)/amble train walker-demo --force
@@ -58,6 +58,9 @@ bench-learning: $(READY)  ## CartPole, Pendulum and 3DBall: five seeds of each p
 
 bench-ladder: $(READY)  ## every trainer and estimator, a task for memory and one for eyes: five seeds of each
 	$(BIN)/python benchmarks/learning.py cartpole pendulum ladder nets
+
+bench-exploration: $(READY)  ## a reward that chance does not find, with and without RND and curiosity: five seeds of each
+	$(BIN)/python benchmarks/learning.py exploration
 
 bench-gymnasium: $(READY)  ## Gymnasium's MuJoCo tasks: physics alone, our environment step, Gymnasium's own
 	$(BIN)/python benchmarks/gymnasium_speed.py

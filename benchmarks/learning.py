@@ -44,6 +44,7 @@ def _pg(estimator: str, target: float | None = None) -> Case:
 
 
 CUE, PIXEL_GRID = str(HERE / "cue.yaml"), str(HERE / "pixel-grid.yaml")
+FAR_CORNER = str(HERE / "far-corner.yaml")
 GROUPS: dict[str, dict[str, Case]] = {
     "presets": {
         "cartpole": Case("cartpole", target=475),
@@ -67,6 +68,11 @@ GROUPS: dict[str, dict[str, Case]] = {
         "cue": Case(CUE, target=0.95),
         "cue-without-memory": Case(CUE, ("network_settings.memory=null",)),
         "pixel-grid": Case(PIXEL_GRID, target=0.9),
+    },
+    "exploration": {
+        "far-corner": Case(FAR_CORNER),
+        "far-corner-rnd": Case(FAR_CORNER, ("reward_signals.rnd.strength=0.01",), 0.99),
+        "far-corner-curiosity": Case(FAR_CORNER, ("reward_signals.curiosity.strength=0.02",), 0.99),
     },
 }
 CASES = {name: case for group in GROUPS.values() for name, case in group.items()}

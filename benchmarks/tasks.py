@@ -1,4 +1,5 @@
-"""Two small tasks whose best return is known: `tasks:Cue-v0` needs a memory, `tasks:PixelGrid-v0` eyes.
+"""Small tasks whose best return is known: `tasks:Cue-v0` needs a memory, `tasks:PixelGrid-v0` eyes,
+`tasks:FarCorner-v0` curiosity.
 
 Registered by importing. `amble train --env tasks:Cue-v0` finds this file from within `benchmarks/`.
 """
@@ -68,6 +69,35 @@ class PixelGrid(gymnasium.Env[np.ndarray, np.int64]):
         return self._see(), float(there) - 0.01, there, False, {}
 
 
-for name, entry_point, limit in (("Cue-v0", Cue, None), ("PixelGrid-v0", PixelGrid, 40)):
+class FarCorner(gymnasium.Env[np.ndarray, np.int64]):
+    """A dot walks from one corner of a grid to the opposite one: up, right, down, left. Only reaching it pays, 1.
+
+    Observes its row and its column, as categories. The shortest way takes 2·(cells - 1) decisions; of random walks cut
+    after 64 decisions, one in 100 000 or so gets there on 16×16 cells.
+    """
+
+    action_space = spaces.Discrete(4)
+
+    def __init__(self, cells: int = 16):
+        self.cells = cells
+        self.observation_space = spaces.MultiDiscrete([cells, cells])
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> Any:
+        super().reset(seed=seed)
+        self.dot = np.zeros(2, np.int64)
+        return self.dot.copy(), {}
+
+    def step(self, action: np.int64) -> Any:
+        move = ((-1, 0), (0, 1), (1, 0), (0, -1))[int(action)]
+        self.dot = np.clip(self.dot + move, 0, self.cells - 1)
+        there = bool((self.dot == self.cells - 1).all())
+        return self.dot.copy(), float(there), there, False, {}
+
+
+for name, entry_point, limit in (
+    ("Cue-v0", Cue, None),
+    ("PixelGrid-v0", PixelGrid, 40),
+    ("FarCorner-v0", FarCorner, 64),
+):
     if name not in gymnasium.registry:
         gymnasium.register(name, entry_point=entry_point, max_episode_steps=limit)

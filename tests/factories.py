@@ -81,12 +81,14 @@ def a_critic(
     memory_size: int = 0,
     observation_space: spaces.Space[Any] = OBSERVATION,
     layer_norm: bool = False,
+    rewards: int = 1,
 ) -> Critic:
     return Critic(
         ObservationLayout(observation_space),
         shape=NetShape([16, 16], activation, memory_size=memory_size, layer_norm=layer_norm),
         standardise=standardise,
         rng=rng(),
+        rewards=rewards,
     )
 
 

@@ -22,6 +22,7 @@ ROOMS: dict[str, set[str]] = {
     "unity": {"errors"},
     "envs": {"errors", "native", "config", "unity", "rewards"},
     "algorithms": {"errors", "config", "maths", "nets"},
+    "signals": {"errors", "config", "maths", "nets", "unity", "algorithms"},
     "learner": {"errors", "native", "config", "maths", "nets", "algorithms"},
     "training": {
         "errors",
@@ -31,6 +32,7 @@ ROOMS: dict[str, set[str]] = {
         "nets",
         "envs",
         "algorithms",
+        "signals",
         "learner",
         "rewards",
         "top",
@@ -63,6 +65,7 @@ NEVER: dict[str, set[str]] = {
     "unity": {"torch", "gymnasium", "mujoco"},
     "envs": {"torch"},
     "algorithms": {"gymnasium", "mujoco", "pathlib", "time"},
+    "signals": {"gymnasium", "mujoco", "time"},
     "learner": {"gymnasium", "mujoco", "time"},
     "training": {"typer", "argparse", "mujoco"},
     "insight": {"typer", "argparse"},

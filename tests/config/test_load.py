@@ -334,10 +334,6 @@ def test_what_is_written_out_reads_back_equal(tmp_path: Path, text: str) -> None
             r"`behaviors\.Walker\.self_play` is not supported: all teams of a behaviour learn as one policy here",
         ),
         (
-            walker("behavioral_cloning: {demo_path: x}"),
-            "`behaviors.Walker.behavioral_cloning` is not supported yet",
-        ),
-        (
             walker("init_path: x.pt"),
             "init_path` is 'x.pt': networks of ML-Agents .* cannot be read. Name a run",
         ),
@@ -385,11 +381,44 @@ def test_what_is_written_out_reads_back_equal(tmp_path: Path, text: str) -> None
             "deterministic` cannot be true while a policy learns",
         ),
         (
-            walker("reward_signals: {curiosity: {}}"),
-            "reward_signals.curiosity` is not supported yet",
+            walker("reward_signals: {curiousity: {}}"),
+            r"unknown key `\S+\.curiousity`. The nearest valid name is `curiosity`",
         ),
-        (walker("reward_signals: {gail: {}}"), "reward_signals.gail` is not supported"),
-        (walker("reward_signals: {rnd: {}}"), "reward_signals.rnd` is not supported"),
+        (
+            walker("reward_signals: {gail: {}}"),
+            r"line 3: `\S+\.gail\.demo_path` is missing: gail imitates a demonstration, a \.demo file",
+        ),
+        (walker("reward_signals: {gail: {demo_path: ''}}"), r"gail\.demo_path` must not be empty"),
+        (
+            walker("reward_signals: {rnd: {strength: -0.1}}"),
+            r"rnd\.strength` must be at least 0\.0, but is the number -0\.1",
+        ),
+        (walker("reward_signals: {rnd: {learning_rate: 0}}"), r"rnd\.learning_rate` must be greater than 0"),
+        (
+            walker("reward_signals: {rnd: {network_settings: {memory: {}}}}"),
+            r"rnd\.network_settings\.memory` is not supported: a reward signal judges each decision by itself",
+        ),
+        (
+            walker("reward_signals: {extrinsic: null}"),
+            r"extrinsic` is null, and there is no other reward signal: nothing would be learned",
+        ),
+        (
+            walker("trainer_type: a2c\nreward_signals: {rnd: {}}"),
+            r"reward_signals\.rnd` is for trainer ppo, and this run's is a2c",
+        ),
+        (
+            walker("trainer_type: trpo\nbehavioral_cloning: {demo_path: x.demo}"),
+            r"behavioral_cloning` is for trainer ppo, and this run's is trpo",
+        ),
+        (
+            walker("behavioral_cloning: {steps: 5}"),
+            r"behavioral_cloning\.demo_path` is missing: cloning imitates a demonstration",
+        ),
+        (
+            walker("behavioral_cloning: {demo_path: x, strength: 0}"),
+            r"behavioral_cloning\.strength` must be greater than 0",
+        ),
+        (walker("behavioral_cloning: {demo_path: x, steps: -1}"), r"steps` must be at least 0"),
         (
             LECTURE + "env_settings: {env_path: ./Walker, env_id: CartPole-v1}",
             "env_path` names a Unity build, and env_settings.env_id another environment, CartPole-v1",

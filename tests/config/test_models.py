@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from amble.config import TRAINERS, EnvSettings, Hyperparameters, RunConfig
+from amble.config import TRAINERS, EnvSettings, Hyperparameters, RewardSignals, RunConfig
 from amble.config.actor_critics import A2CHyperparameters, PGHyperparameters
 from amble.config.behavior import HYPERPARAMETERS
 from amble.config.nearest import did_you_mean, nearest
@@ -105,3 +105,29 @@ def test_the_nearest_name() -> None:
     assert nearest("zzz", ["learning_rate"]) is None
     assert did_you_mean("zzz", ["a", "b"]) == "Valid names: `a`, `b`."
     assert did_you_mean("zzz", []) == "No names are valid there."
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ({}, ["extrinsic"]),
+        ({"rnd": {}}, ["rnd"]),
+        ({"rnd": {}, "extrinsic": {}}, ["extrinsic", "rnd"]),
+        ({"rnd": {}, "extrinsic": None}, ["rnd"]),
+        ({"rnd": None}, ["extrinsic"]),
+        ({"gail": {"demo_path": "x"}, "curiosity": {}, "extrinsic": {}}, ["extrinsic", "curiosity", "gail"]),
+    ],
+)
+def test_which_reward_signals_there_are(given: dict[str, Any], names: list[str]) -> None:
+    """A block that names others and not the extrinsic one does without it, as in ML-Agents."""
+    signals = RewardSignals.model_validate(given)
+    assert signals.names == names
+    assert RewardSignals.model_validate(signals.model_dump()) == signals
+
+
+def test_a_networks_width_by_its_old_name() -> None:
+    both = {"encoding_size": 256, "network_settings": {"num_layers": 3}}
+    for given, width in (({"encoding_size": 256}, 256), (both, 128)):
+        signal = RewardSignals.model_validate({"curiosity": given}).curiosity
+        assert signal is not None
+        assert signal.network_settings.hidden_units == width

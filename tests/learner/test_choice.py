@@ -16,16 +16,18 @@ from amble.algorithms.a2c import A2C
 from amble.algorithms.algorithm import Algorithm
 from amble.algorithms.pg import PG
 from amble.algorithms.ppo import PPO
-from amble.config import A3CHyperparameters, RunConfig, run_from_env
+from amble.config import A3CHyperparameters, RndReward, RunConfig, run_from_env
 from amble.errors import AmbleError, UsageError
 from amble.learner.choice import Choice, choose, not_served
 from amble.learner.fused.acting import FusedActing
 from amble.learner.fused.epochs import FusedEpochs
 from amble.learner.fused.steps import FusedA2CStep, FusedFit, FusedPGStep
+from amble.signals.rnd import Rnd
 from amble.training.policy import PortablePolicy
 from amble.training.policy_files import read_policy
 from amble.training.run import make_trainer, train
-from factories import POLICIES, a_a2c, a_pg, a_ppo, a_trpo, rng, rollout_of
+from factories import POLICIES, a_a2c, a_critic, a_pg, a_ppo, a_trpo, rng, rollout_of
+from signals_helpers import SHAPE
 
 CPU = torch.device("cpu")
 IMAGE = spaces.Box(0, 255, (36, 36, 3), np.uint8)
@@ -36,6 +38,16 @@ def a_a3c() -> A2C:
     a2c = a_a2c()
     a2c.settings = A3CHyperparameters.model_validate(a2c.settings.model_dump())
     return a2c
+
+
+def a_curious_ppo() -> PPO:
+    ppo = a_ppo()
+    signals = [*ppo.signals, a_rnd(ppo.policy)]
+    return PPO(ppo.policy, a_critic(rewards=2), ppo.settings, ppo.problem, rng(), signals=signals)
+
+
+def a_rnd(policy: Any) -> Rnd:
+    return Rnd(policy, RndReward(), SHAPE, rng())
 
 
 REFUSED: dict[str, tuple[Any, str]] = {
@@ -54,6 +66,7 @@ REFUSED: dict[str, tuple[Any, str]] = {
     "a2c with a memory": (lambda: a_a2c(**POLICIES["memory"]), "has no memory, and the networks do"),
     "pg with a mask": (lambda: a_pg(**POLICIES["masked"]), "takes plain vectors, and the observation holds"),
     "a3c": (a_a3c, "shares no parameters between processes, and trainer a3c's workers do"),
+    "another reward": (a_curious_ppo, "knows the extrinsic reward alone, and rnd pays too"),
     "trpo": (a_trpo, "the steps of trainers ppo, a2c and pg, not TRPO's"),
 }
 

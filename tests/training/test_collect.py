@@ -83,6 +83,22 @@ class TestRollout:
         monkeypatch.setattr(c.env, "step", both)
         assert c.collect()[0].cut == []
 
+    def test_what_terminal_states_showed_is_kept_for_those_who_ask(
+        self, collector: Callable[..., Collector]
+    ) -> None:
+        """The first episode is cut behind 102 and shows 103 last, the second ends behind 202 and shows 203."""
+        c = collector(decisions=7)
+        c._ends = True
+        c.begin(seed=0)
+        data, _ = c.collect()
+        assert [(cut.t, cut.observation.flatten().tolist()) for cut in data.cut] == [(2, [103, 103])]
+        assert [(end.t, end.observation.flatten().tolist()) for end in data.ends] == [(5, [203, 203])]
+        assert data.followed()[:, 0, 0].tolist() == [101, 102, 103, 201, 202, 203, 301]
+        c._ends = False
+        data, _ = c.collect()
+        assert data.terminated.any()
+        assert data.ends == []
+
     def test_only_one_environment_ends(self, collector: Callable[..., Collector]) -> None:
         c = collector()
         c.env.envs[1].unwrapped.length = 2  # type: ignore[attr-defined]

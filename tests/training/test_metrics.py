@@ -210,6 +210,40 @@ class TestTensorBoard:
             "Amble/kl": 10.0,
         }
 
+    def test_tags_of_other_rewards_are_too(self):
+        assert list(
+            scalars(
+                dict.fromkeys(
+                    (
+                        "curiosity_reward",
+                        "curiosity_value_mean",
+                        "curiosity_forward_loss",
+                        "curiosity_inverse_loss",
+                        "rnd_reward",
+                        "rnd_loss",
+                        "gail_reward",
+                        "gail_loss",
+                        "gail_expert_estimate",
+                        "cloning_loss",
+                        "gail_explained_variance",
+                    ),
+                    1.0,
+                )
+            )
+        ) == [
+            "Policy/Curiosity Reward",
+            "Policy/Curiosity Value Estimate",
+            "Losses/Curiosity Forward Loss",
+            "Losses/Curiosity Inverse Loss",
+            "Policy/Rnd Reward",
+            "Losses/RND Loss",
+            "Policy/Gail Reward",
+            "Losses/GAIL Loss",
+            "Policy/GAIL Expert Estimate",
+            "Losses/Pretraining Loss",
+            "Amble/gail_explained_variance",
+        ]
+
     def test_the_extrinsic_reward_may_differ_from_the_return(self):
         values = scalars({"return_mean": 1.0, "extrinsic_reward": 0.5})
         assert values["Policy/Extrinsic Reward"] == 0.5

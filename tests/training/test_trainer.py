@@ -14,6 +14,8 @@ from amble.errors import AmbleError, UsageError
 from amble.training.checkpoint import load_checkpoint, save_checkpoint
 from amble.training.metrics import REQUIRED
 from amble.training.trainer import Trainer, default_num_envs
+from amble.unity.demonstrations import encode
+from signals_helpers import a_demonstration
 
 CLOCKS = ("wall_seconds", "steps_per_second", "collect_seconds", "update_seconds")
 SMALL = {
@@ -33,6 +35,9 @@ MEMORY = {
     "network_settings.memory.sequence_length": 2,
 }
 _NO_EPOCHS = {"hyperparameters.num_epoch": None}
+_SIGNALS = {"hyperparameters.learning_rate": 1e-3, "reward_signals.extrinsic.gamma": 0.9}
+_DEMO = "probe.demo"
+"""Of `Discounting` with continuous actions; written where a test runs."""
 _SEPARATE = {**_NO_EPOCHS, "hyperparameters.critic_epochs": 2}
 _SCHEDULED = {"hyperparameters.learning_rate": 1e-3, "hyperparameters.beta": 0.01}
 _TD = {"hyperparameters.lambd": 0.5}
@@ -50,6 +55,27 @@ TRAINERS: dict[str, dict[str, Any]] = {
     },
     "ppo memory": {"hyperparameters.learning_rate": 1e-3, **MEMORY},
     "ppo layer norm": {"hyperparameters.learning_rate": 1e-3, "network_settings.layer_norm": "true"},
+    "ppo curiosity": {**_SIGNALS, "reward_signals.curiosity.strength": 0.1},
+    "ppo rnd": {
+        **_SIGNALS,
+        "reward_signals.rnd.network_settings.normalize": "true",
+        "network_settings.normalize": "false",
+    },
+    "ppo gail": {
+        **_SIGNALS,
+        "reward_signals.gail.demo_path": _DEMO,
+        "reward_signals.gail.use_actions": "true",
+        "reward_signals.gail.use_vail": "true",
+    },
+    "ppo cloning": {**_SIGNALS, "behavioral_cloning.demo_path": _DEMO, "behavioral_cloning.steps": 1000},
+    "ppo memory, all signals": {
+        **_SIGNALS,
+        **MEMORY,
+        "reward_signals.curiosity.strength": 0.1,
+        "reward_signals.rnd.strength": 0.1,
+        "reward_signals.gail.demo_path": _DEMO,
+        "behavioral_cloning.demo_path": _DEMO,
+    },
     "a2c": {**_NO_EPOCHS, "hyperparameters.batch_size": None, **_SCHEDULED},
     "trpo": {**_SEPARATE, "hyperparameters.beta": 0.01},
     "pg reward_to_go": {**_SEPARATE, **_SCHEDULED, "hyperparameters.estimator": "reward_to_go"},
@@ -315,6 +341,11 @@ class TestLoop:
 class TestResume:
     """`Discounting` shows and pays the same in every episode of two decisions, so a resumed run can be the same one."""
 
+    @pytest.fixture(autouse=True)
+    def _demonstration(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.chdir(tmp_path)
+        Path(_DEMO).write_bytes(encode(a_demonstration((1,), continuous=1, episodes=(2, 2, 2))))
+
     def trainers(self, trainer: Callable[..., Trainer], kind: str) -> Callable[[], Trainer]:
         return lambda: trainer(
             "Discounting", kind, **{"env_settings.env_kwargs.continuous": "true", **TRAINERS[kind]}
@@ -348,6 +379,9 @@ class TestResume:
         expected = snapshot(half)
         assert {name.split(".")[0] for name in tensors} == {*half.algorithm.networks, "optimiser"}
         for name in tensors:
+            # The one never learns and is the same of the same seed; so little passes the bottleneck that it is free.
+            if name.startswith("rnd.target.net") or name == "gail.beta":
+                continue
             assert not torch.equal(fresh[name], tensors[name]), name
             assert not same(self.gone_on(make, {**tensors, name: fresh[name]}, state), expected), name
         # The whole rollout is one minibatch to these.

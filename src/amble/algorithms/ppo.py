@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import torch
@@ -12,10 +12,11 @@ from torch import Tensor
 from amble.algorithms.algorithm import Algorithm, Figures, Problem, beta_at, rate_at
 from amble.algorithms.diagnostics import ImportanceDiagnostics
 from amble.algorithms.optimiser import Optimiser
+from amble.algorithms.reward_signals import Aside, Extrinsic, RewardSignal
 from amble.algorithms.rollout import Rollout, Samples, horizon_ends, known, minibatches
 from amble.algorithms.tally import Tally
 from amble.config import PPOHyperparameters
-from amble.maths.advantages import gae
+from amble.maths.advantages import combined, gae
 from amble.maths.importance import kl_estimate, ratio
 from amble.maths.schedules import scheduled
 from amble.maths.statistics import explained_variance, standardise
@@ -58,6 +59,8 @@ class PPO(Algorithm):
     """Several epochs of minibatches a rollout, the policy kept near the one that collected it.
 
     Attributes:
+        signals: what the advantage is made of; each has a value of its own.
+        asides: what learns after each update: the signals that do, and whatever else there is.
         epoch: carries out an epoch's gradient steps; torch's loop unless another is put here.
     """
 
@@ -68,35 +71,38 @@ class PPO(Algorithm):
         settings: PPOHyperparameters,
         problem: Problem,
         rng: torch.Generator,
+        *,
+        signals: Sequence[RewardSignal] = (),
+        asides: Sequence[Aside] = (),
     ):
+        """As `Algorithm`. The critic has a value of each of the `signals`; without any, the problem's reward is it."""
         super().__init__(policy, problem, rng, critic=critic)
         self.critic, self.settings = critic, settings
+        self.signals = list(signals) or [Extrinsic(problem.gamma, problem.reward_strength)]
+        self.asides = [*self.signals, *asides]
         self.optimiser = Optimiser(
             self.parameters,
             settings.learning_rate,
             epsilon=settings.adam_epsilon,
             max_grad_norm=settings.max_grad_norm,
         )
-        self.optimisers = {"": self.optimiser}
+        for aside in self.asides:
+            self.networks |= aside.networks
+            self.optimisers |= aside.optimisers
+        self.optimisers["ppo" if self.optimisers else ""] = self.optimiser
         self.kl_coefficient = settings.kl_coefficient
         self.epoch: Epoch = self._torch_epoch
 
     def update(self, rollout: Rollout, env_steps: int) -> Figures:
         """Improve policy and critic by one rollout; see `Algorithm.update`."""
-        s, problem = self.settings, self.problem
+        s = self.settings
         epsilon, beta = self._follow_schedules(env_steps)
 
         value, next_value = rollout.values(self.critic)
-        advantage = gae(
-            problem.reward_strength * rollout.reward,
-            value,
-            next_value,
-            rollout.terminated,
-            rollout.truncated | horizon_ends(rollout, problem.time_horizon),
-            gamma=problem.gamma,
-            lam=s.lambd,
-        )
-        value_target = advantage + value
+        rewards = [signal.reward(rollout) for signal in self.signals]
+        advantages = self._advantages(rollout, rewards, value, next_value)
+        value_target = self.critic.together(advantages) + value
+        advantage = combined(advantages, s.advantage_combination)
         if s.advantage_normalization == "rollout":
             advantage = standardise(advantage)
         self.critic.take_in(value_target)
@@ -123,24 +129,70 @@ class PPO(Algorithm):
         coefficient = self.kl_coefficient
         self._adapt_kl_coefficient(kl)
 
-        return {
+        figures: Figures = {
             **tally.means(),
             "kl": kl,
             "epochs": epochs,
             "skipped_steps": int(tally.sums["skipped_steps"]),
             "rolled_back": float(rolled_back),
-            "explained_variance": explained_variance(value, value_target),
-            "value_mean": float(value.mean()),
+            **self._judgements(rewards, value, value_target),
             "learning_rate": self.optimiser.learning_rate,
             "epsilon": epsilon,
             "beta": beta,
             **({"kl_coefficient": coefficient} if s.objective == "kl_penalty" else {}),
             **diagnostics.figures(),
         }
+        for aside in self.asides:
+            figures |= aside.learn(rollout, env_steps, self.rng, epochs=s.num_epoch, batch_size=s.batch_size)
+        return figures
 
     def describe(self) -> str:
         """In a few words, what becomes of a rollout."""
-        return f"minibatches of {self.settings.batch_size}, {self.settings.num_epoch} epochs"
+        words = f"minibatches of {self.settings.batch_size}, {self.settings.num_epoch} epochs"
+        if any(not isinstance(signal, Extrinsic) for signal in self.signals):
+            words += ", paid by " + " and ".join(f"{one.name} (× {one.strength:g})" for one in self.signals)
+        return words
+
+    def _advantages(
+        self,
+        rollout: Rollout,
+        rewards: Sequence[Float[Tensor, "T B"]],
+        value: Float[Tensor, "T B *R"],
+        next_value: Float[Tensor, "T B *R"],
+    ) -> list[Float[Tensor, "T B"]]:
+        """E16 of each reward, by its own V and γ."""
+        ends = rollout.done | horizon_ends(rollout, self.problem.time_horizon)
+        never = torch.zeros_like(rollout.terminated)
+        values = zip(self.critic.apart(value), self.critic.apart(next_value), strict=True)
+        return [
+            gae(
+                reward,
+                v,
+                next_v,
+                rollout.terminated if signal.ends else never,
+                ends,
+                gamma=signal.gamma,
+                lam=self.settings.lambd,
+            )
+            for signal, reward, (v, next_v) in zip(self.signals, rewards, values, strict=True)
+        ]
+
+    def _judgements(
+        self,
+        rewards: Sequence[Float[Tensor, "T B"]],
+        value: Float[Tensor, "T B *R"],
+        value_target: Float[Tensor, "T B *R"],
+    ) -> Figures:
+        """Figures about each value, and about each reward that is not the environment's."""
+        figures: Figures = {}
+        values = zip(self.critic.apart(value), self.critic.apart(value_target), strict=True)
+        for signal, reward, (v, target) in zip(self.signals, rewards, values, strict=True):
+            prefix = "" if isinstance(signal, Extrinsic) else f"{signal.name}_"
+            if prefix:
+                figures[f"{prefix}reward"] = float(reward.mean())
+            figures[f"{prefix}explained_variance"] = explained_variance(v, target)
+            figures[f"{prefix}value_mean"] = float(v.mean())
+        return figures
 
     def _torch_epoch(self, samples: Samples, order: Iterable[Tensor], epsilon: float, beta: float) -> Tally:
         """`Epoch` by torch, for any network on any device."""
@@ -183,7 +235,8 @@ class PPO(Algorithm):
         names = ("policy_loss", "value_loss", "entropy", "kl", "clip_fraction", "ratio")
         return loss, dict(zip(names, figures, strict=True))
 
-    def _value_loss(self, value: Float[Tensor, "N *L"], batch: Samples) -> Float[Tensor, ""]:
+    def _value_loss(self, value: Float[Tensor, "N ..."], batch: Samples) -> Float[Tensor, ""]:
+        """E23's L_v, the mean over the rewards where there are several."""
         if self.settings.value_clip is None:
             return value_loss(value, known(batch.value_target))
         target, old = known(batch.value_target), known(batch.value_old)

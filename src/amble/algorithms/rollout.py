@@ -6,7 +6,7 @@ With a memory, samples are sequences: S of them, L decisions each, S·L = N.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import torch
@@ -18,7 +18,7 @@ from amble.nets.memory import Remembered
 
 
 class Cut(NamedTuple):
-    """Episodes that were cut at decision t and not terminated."""
+    """Episodes that ended with decision t: in `Rollout.cut` those that were cut, in `Rollout.ends` the others."""
 
     t: int
     environments: Tensor
@@ -54,6 +54,8 @@ class Rollout:
     """What the critic remembers before the decision that `next_observation` is for."""
     sequence_length: int = 1
     """L; a divisor of T."""
+    ends: list[Cut] = field(default_factory=list[Cut])
+    """Where episodes ended in a terminal state; empty unless a reward signal looks at those."""
 
     @property
     def size(self) -> int:
@@ -65,11 +67,19 @@ class Rollout:
         """Whether an episode ended with a decision, either way."""
         return self.terminated | self.truncated
 
+    def followed(self) -> Float[Tensor, "T B O"]:
+        """What each decision led to, an episode's last observation included, where `ends` were kept."""
+        following = torch.cat([self.observation[1:], self.next_observation[None]])
+        for t, environments, final, _ in (*self.cut, *self.ends):
+            following[t, environments] = final
+        return following
+
     @torch.no_grad()
-    def values(self, critic: Critic | ExpectedQ) -> tuple[Float[Tensor, "T B"], Float[Tensor, "T B"]]:
+    def values(self, critic: Critic | ExpectedQ) -> tuple[Float[Tensor, "T B *R"], Float[Tensor, "T B *R"]]:
         """V(s_t), and V of the state that each decision led to: of the *final* observation at a time limit.
 
-        Behind a terminal state the second holds the value of the next episode's start, which nobody may read.
+        With an axis more where the critic has several values. Behind a terminal state the second holds the value of
+        the next episode's start, which only those may read whose reward goes on there.
         """
         value = critic.value(self.observation, self.critic_state)
         last = critic.value(self.next_observation, self.next_critic_state)
@@ -88,8 +98,8 @@ class Rollout:
     def as_samples(
         self,
         advantage: Float[Tensor, "T B"],
-        value_target: Float[Tensor, "T B"] | None = None,
-        value_old: Float[Tensor, "T B"] | None = None,
+        value_target: Float[Tensor, "T B *R"] | None = None,
+        value_old: Float[Tensor, "T B *R"] | None = None,
     ) -> Samples:
         """Everything that a gradient step looks at, sample by sample; values in the critic's units."""
         return Samples(
@@ -116,9 +126,10 @@ class Samples:
     action: Tensor
     log_prob: Float[Tensor, "N *L D"]
     advantage: Float[Tensor, "N *L"]
-    value_target: Float[Tensor, "N *L"] | None = None
-    """In the critic's units, as is the next one; None where no critic learns from it."""
-    value_old: Float[Tensor, "N *L"] | None = None
+    value_target: Float[Tensor, "N ..."] | None = None
+    """In the critic's units, as is the next one; None where no critic learns from it. (N, *L), or of R rewards one
+    axis more."""
+    value_old: Float[Tensor, "N ..."] | None = None
     policy_memory: Remembered | None = None
     critic_memory: Remembered | None = None
     distribution_old: Float[Tensor, "N *L P"] | None = None

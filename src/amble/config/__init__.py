@@ -28,7 +28,15 @@ from amble.config.parameters import (
 )
 from amble.config.ppo import PPOHyperparameters
 from amble.config.reshaping import PenaltySettings, RewardSettings, TerminationSettings, TermSettings
-from amble.config.rewards import ExtrinsicReward, RewardSignals
+from amble.config.rewards import (
+    CloningSettings,
+    CuriosityReward,
+    ExtrinsicReward,
+    GailReward,
+    LearnedReward,
+    RewardSignals,
+    RndReward,
+)
 from amble.config.run import UNITY_ENV, RunConfig
 from amble.config.surroundings import (
     CheckpointSettings,
@@ -47,16 +55,20 @@ __all__ = [
     "A3CHyperparameters",
     "BehaviorSettings",
     "CheckpointSettings",
+    "CloningSettings",
     "CompletionCriteria",
     "ConstantNumbers",
+    "CuriosityReward",
     "CurriculumSettings",
     "EngineSettings",
     "EnvSettings",
     "Estimator",
     "ExtrinsicReward",
+    "GailReward",
     "GaussianNumbers",
     "GradientHyperparameters",
     "Hyperparameters",
+    "LearnedReward",
     "LearnerName",
     "MemorySettings",
     "MultiRangeNumbers",
@@ -68,6 +80,7 @@ __all__ = [
     "Preset",
     "RewardSettings",
     "RewardSignals",
+    "RndReward",
     "RunConfig",
     "SamplerSettings",
     "TRPOHyperparameters",

@@ -17,12 +17,12 @@ from amble.config.actor_critics import (
     PGHyperparameters,
     TRPOHyperparameters,
 )
-from amble.config.base import Count, Flag, Settings, Unsupported, refused
+from amble.config.base import Count, Flag, Settings, refused
 from amble.config.hyperparameters import Hyperparameters, contradiction
 from amble.config.network import NetworkSettings
 from amble.config.ppo import PPOHyperparameters
-from amble.config.rewards import RewardSignals
-from amble.config.trainers import known_trainer
+from amble.config.rewards import CloningSettings, RewardSignals
+from amble.config.trainers import SEVERAL_SIGNALS, known_trainer
 
 _MAX_STEPS = 500_000
 _KEEP_CHECKPOINTS = 5
@@ -118,8 +118,8 @@ class BehaviorSettings(Settings):
         description="ML-Agents: collect while updating, by a policy one update old. Here an iteration collects, then "
         "updates: no effect, which is said when a run starts.",
     )
-    behavioral_cloning: Unsupported = Field(
-        default=None, description="Imitation of demonstrations. Not supported yet."
+    behavioral_cloning: CloningSettings | None = Field(
+        default=None, description="Imitation of a demonstration's actions beside the reward; null: none."
     )
     self_play: Annotated[
         None,
@@ -145,6 +145,21 @@ class BehaviorSettings(Settings):
         if not (isinstance(steps, int | float) and isinstance(kept, int | float) and kept >= 1):
             return settings  # the fields' own validation says what is wrong
         return {**settings, "checkpoint_interval": max(1, int(steps // kept))}
+
+    @model_validator(mode="after")
+    def _signals_fit_the_trainer(self) -> "BehaviorSettings":
+        if self.trainer_type in SEVERAL_SIGNALS:
+            return self
+        named = [("reward_signals", name) for name in self.reward_signals.learned]
+        named += [("behavioral_cloning",)] if self.behavioral_cloning is not None else []
+        for path in named:
+            raise contradiction(
+                path,
+                ("trainer_type",),
+                f"is for trainer {' or '.join(SEVERAL_SIGNALS)}, and this run's is {self.trainer_type}, which learns "
+                "from the extrinsic reward alone. Remove the block, or change the trainer.",
+            )
+        return self
 
     @model_validator(mode="after")
     def _memory_fits(self) -> "BehaviorSettings":

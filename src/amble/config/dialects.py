@@ -9,6 +9,7 @@ from typing import Any
 _AMBLE: dict[str, Any] = {
     "ratio": "joint",
     "advantage_normalization": "minibatch",
+    "advantage_combination": "sum",
     "value_clip": None,
     "max_grad_norm": 0.5,
     "target_kl": None,
@@ -19,6 +20,7 @@ _AMBLE: dict[str, Any] = {
 _ML_AGENTS: dict[str, Any] = {
     "ratio": "per_dimension",
     "advantage_normalization": "rollout",
+    "advantage_combination": "mean",
     "value_clip": None,  # replaced by epsilon, see below
     "max_grad_norm": None,
     "target_kl": None,

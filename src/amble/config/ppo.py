@@ -79,6 +79,11 @@ class PPOHyperparameters(GradientHyperparameters):
         "steadier step sizes, noisy when minibatches are tiny; rollout: ML-Agents; none: α "
         "must fit the reward's size.",
     )
+    advantage_combination: Literal["sum", "mean"] = Field(
+        description="What becomes of the advantages of several reward signals. sum: strengths alone decide what each "
+        "counts; mean (ML-Agents): another signal halves the first one's. The same once they are normalised: only "
+        "with advantage_normalization none must α fit which it is.",
+    )
     value_clip: Positive | None = Field(
         description="How far V may move from its old value in one iteration (units of the critic's "
         "target), null for no clip. ML-Agents uses ε in raw return units: with large returns "

@@ -8,6 +8,9 @@ TRAINERS: tuple[str, ...] = ("pg", "a2c", "a3c", "trpo", "ppo")
 ML_AGENTS_TRAINERS: tuple[str, ...] = ("ppo", "sac", "poca")
 """What ML-Agents' own files may ask for; those we lack are refused by name, not as unknown."""
 
+SEVERAL_SIGNALS: tuple[str, ...] = ("ppo",)
+"""Those that learn from more than the extrinsic reward: from other `reward_signals`, and by `behavioral_cloning`."""
+
 
 def known_trainer(name: str) -> str:
     """`name`, if it is a trainer we have; a ValueError that lists the available ones otherwise."""

@@ -13,6 +13,7 @@ from amble.algorithms.a2c import A2C
 from amble.algorithms.algorithm import Algorithm
 from amble.algorithms.pg import PG
 from amble.algorithms.ppo import PPO
+from amble.algorithms.reward_signals import Extrinsic
 from amble.algorithms.rollout import Rollout
 from amble.config import A3CHyperparameters, LearnerName
 from amble.errors import UsageError
@@ -101,6 +102,10 @@ def not_served(algorithm: Algorithm, device: torch.device) -> str | None:
         return f"the fused learner takes the steps of trainers ppo, a2c and pg, not {kind}'s"
     if isinstance(algorithm.settings, A3CHyperparameters):
         return "the fused learner shares no parameters between processes, and trainer a3c's workers do"
+    if isinstance(algorithm, PPO):
+        learned = [signal.name for signal in algorithm.signals if not isinstance(signal, Extrinsic)]
+        if learned:
+            return f"the fused learner knows the extrinsic reward alone, and {' and '.join(learned)} pays too"
     if device.type != "cpu":
         return f"the fused learner runs on the cpu, and the device is {device}"
     return _policy_not_served(algorithm.policy)

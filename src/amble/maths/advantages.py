@@ -6,6 +6,9 @@ to, which at the end of an episode is its *final* observation and not the first 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -55,3 +58,11 @@ def gae(
     """
     delta = td_error(reward, value, next_value, terminated, gamma)
     return reward_to_go(delta, terminated | truncated, gamma * lam)
+
+
+def combined(advantages: Sequence[Float[Tensor, "T B"]], how: Literal["sum", "mean"]) -> Float[Tensor, "T B"]:
+    """A = Σ_k A_k of several rewards, or their mean as in ML-Agents; how much each counts is in its A_k already."""
+    if len(advantages) == 1:
+        return advantages[0]
+    total = torch.stack(list(advantages)).sum(dim=0)
+    return total if how == "sum" else total / len(advantages)

@@ -71,9 +71,14 @@ class Policy(nn.Module):
         """The likeliest actions for raw observations, of a policy without memory: how a finished one acts."""
         return self.head.mode(self(self.normalised(observation)))
 
+    @property
+    def device(self) -> torch.device:
+        """Where its parameters are."""
+        return next(self.parameters()).device
+
     def nothing_remembered(self, *rows: int) -> Float[Tensor, "*n M"] | None:
         """The state in which an episode begins; None without a memory."""
-        return network.nothing_remembered(self.memory_size, rows, next(self.parameters()).device)
+        return network.nothing_remembered(self.memory_size, rows, self.device)
 
     def _allowed(
         self, output: Float[Tensor, "*n outputs"], normalised: Float[Tensor, "*n O"]

@@ -15,7 +15,7 @@ from amble.algorithms.trpo import TRPO
 from amble.config import (
     A2CHyperparameters,
     BehaviorSettings,
-    NetworkSettings,
+    ExtrinsicReward,
     PGHyperparameters,
     PPOHyperparameters,
     TRPOHyperparameters,
@@ -23,18 +23,7 @@ from amble.config import (
 from amble.errors import UsageError
 from amble.nets.actor_critic import Policy
 from amble.nets.critics import Critic, QCritic
-from amble.nets.network import NetShape
-
-
-def net_shape(network: NetworkSettings) -> NetShape:
-    """The shape of actor and critic that the run file asks for."""
-    return NetShape(
-        hidden=[network.hidden_units] * network.num_layers,
-        activation=network.activation,
-        encoder=network.vis_encode_type,
-        memory_size=0 if network.memory is None else network.memory.memory_size,
-        layer_norm=network.layer_norm,
-    )
+from amble.training.build_signals import build_cloning, build_signals, net_shape
 
 
 def build_policy(
@@ -67,7 +56,7 @@ def build_algorithm(
     """The algorithm of the behaviour's trainer, with the critics that it learns by."""
     hyper = behavior.hyperparameters
     shape, standardise = net_shape(behavior.network_settings), hyper.normalize_returns
-    extrinsic = behavior.reward_signals.extrinsic
+    extrinsic = behavior.reward_signals.extrinsic or ExtrinsicReward(strength=0.0)
     problem = Problem(
         gamma=extrinsic.gamma,
         reward_strength=extrinsic.strength,
@@ -75,8 +64,10 @@ def build_algorithm(
         max_steps=behavior.max_steps,
     )
 
-    def critic() -> Critic:
-        return Critic(policy.layout, shape=shape, standardise=standardise, rng=weights).to(device)
+    def critic(rewards: int = 1) -> Critic:
+        return Critic(policy.layout, shape=shape, standardise=standardise, rng=weights, rewards=rewards).to(
+            device
+        )
 
     def q_critic() -> QCritic:
         return QCritic(
@@ -89,7 +80,10 @@ def build_algorithm(
         ).to(device)
 
     if isinstance(hyper, PPOHyperparameters):
-        return PPO(policy, critic(), hyper, problem, minibatches)
+        value = critic(len(behavior.reward_signals.names))
+        signals = build_signals(behavior.reward_signals, policy, weights)
+        cloning = build_cloning(behavior, hyper, policy)
+        return PPO(policy, value, hyper, problem, minibatches, signals=signals, asides=cloning)
     if isinstance(hyper, A2CHyperparameters):
         return A2C(policy, critic(), hyper, problem, minibatches)
     if isinstance(hyper, PGHyperparameters):

@@ -49,16 +49,18 @@ class Collector:
         sequence_length: int = 1,
         acting: Acting | None = None,
         after_decision: Callable[[int, np.ndarray], bool] | None = None,
+        ends: bool = False,
     ):
         """`critic` and `sequence_length` matter to networks with a memory, which the rollout then holds.
 
-        `acting` does what torch would: the same decisions, within rounding.
+        `acting` does what torch would: the same decisions, within rounding. With `ends` the rollout keeps what terminal
+        states showed, which is done while torch acts.
 
         `after_decision` is told how many env steps of the rollout are taken and the returns (n,) of the episodes that
         have just ended; True from it breaks all episodes off.
         """
         self.env, self.policy, self.decisions, self.rng, self.device = env, policy, decisions, rng, device
-        self.critic, self.acting, self._after_decision = critic, acting, after_decision
+        self.critic, self.acting, self._after_decision, self._ends = critic, acting, after_decision, ends
         shape, head = (decisions, env.num_envs), policy.head
         size = policy.layout.size
         self._buffers = Rollout(
@@ -128,6 +130,7 @@ class Collector:
             raise AmbleError("Collector: begin was not called before collect.")
         data, policy = self._buffers, self.policy
         data.cut.clear()
+        data.ends.clear()
         ended: list[tuple[np.ndarray, np.ndarray]] = []
         noise = policy.head.noise(tuple(data.reward.shape), self.rng).to(self.device)
         raw = self._raw.numpy()
@@ -156,6 +159,8 @@ class Collector:
                 cut = truncated & ~terminated
                 if cut.any():
                     data.cut.append(self._final(t, cut, info))
+                if self._ends and terminated.any():
+                    data.ends.append(self._final(t, np.asarray(terminated, np.bool_), info))
                 self._forget(done)
                 ended.append((self._return[done], self._length[done]))
                 self._return[done], self._length[done] = 0.0, 0

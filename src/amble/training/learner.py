@@ -124,9 +124,12 @@ class Learner(ABC):
         self.wall_seconds = float(state["wall_seconds"])
 
     def load_weights(self, tensors: dict[str, Tensor]) -> None:
-        """Take networks and normalisers from a checkpoint of a run with the same networks."""
+        """Take networks and normalisers from a checkpoint of a run with the same ones; a new reward signal's stay."""
         for name, module in self.algorithm.networks.items():
-            _fill(name, module, _below(tensors, f"{name}."))
+            saved = _below(tensors, f"{name}.")
+            if not saved and name not in ("policy", "critic", "q_critic"):
+                continue
+            _fill(name, module, saved)
 
     def load_policy(self, tensors: dict[str, Tensor]) -> None:
         """Take actor, head and normaliser from a finished policy with the same networks; the critic stays new."""

@@ -43,6 +43,22 @@ ML_AGENTS_TAGS = {
     "extrinsic_reward": "Policy/Extrinsic Reward",
     "policy_loss": "Losses/Policy Loss",
     "value_loss": "Losses/Value Loss",
+    "curiosity_reward": "Policy/Curiosity Reward",
+    "curiosity_value_mean": "Policy/Curiosity Value Estimate",
+    "curiosity_forward_loss": "Losses/Curiosity Forward Loss",
+    "curiosity_inverse_loss": "Losses/Curiosity Inverse Loss",
+    "rnd_reward": "Policy/Rnd Reward",
+    "rnd_value_mean": "Policy/Rnd Value Estimate",
+    "rnd_loss": "Losses/RND Loss",
+    "gail_reward": "Policy/Gail Reward",
+    "gail_value_mean": "Policy/Gail Value Estimate",
+    "gail_policy_estimate": "Policy/GAIL Policy Estimate",
+    "gail_expert_estimate": "Policy/GAIL Expert Estimate",
+    "gail_grad_mag_loss": "Policy/GAIL Grad Mag Loss",
+    "gail_beta": "Policy/GAIL Beta",
+    "gail_loss": "Losses/GAIL Loss",
+    "gail_kl_loss": "Losses/GAIL KL Loss",
+    "cloning_loss": "Losses/Pretraining Loss",
 }
 """Row key → the tag ML-Agents gives the same figure. Every other key becomes `Amble/<key>`."""
 

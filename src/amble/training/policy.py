@@ -34,6 +34,7 @@ def policy_spec(
     """
     name, behavior = config.behavior
     network, hyper = behavior.network_settings, behavior.hyperparameters
+    extrinsic = behavior.reward_signals.extrinsic
     return {
         "behavior": name,
         "env_id": config.env_settings.env_id,
@@ -57,7 +58,7 @@ def policy_spec(
         "normalise": policy.normaliser is not None,
         "action_clip": hyper.action_clip,
         "reward": {
-            "extrinsic": behavior.reward_signals.extrinsic.model_dump(),
+            "extrinsic": None if extrinsic is None else extrinsic.model_dump(),
             "terms": None if config.rewards is None else config.rewards.model_dump(),
         },
         "env_steps": env_steps,

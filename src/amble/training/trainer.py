@@ -17,6 +17,7 @@ from gymnasium.vector import VectorEnv
 from torch import Tensor
 
 import amble.envs
+from amble.algorithms.ppo import PPO
 from amble.config import UNITY_ENV, A3CHyperparameters, BehaviorSettings, RewardSettings, RunConfig
 from amble.envs.parameters import set_parameters
 from amble.envs.rewarded import RewardedVectorEnv
@@ -62,6 +63,7 @@ class Trainer(Learner):
             sequence_length=sequence_length,
             acting=self.acting,
             after_decision=None if self.lessons.over else self._after_decision,
+            ends=isinstance(self.algorithm, PPO) and any(s.sees_ends for s in self.algorithm.signals),
         )
         self.update_threads = update_threads(
             getattr(hyper, "batch_size", hyper.buffer_size), network.hidden_units
