@@ -384,8 +384,8 @@ class TestResume:
                 continue
             assert not torch.equal(fresh[name], tensors[name]), name
             assert not same(self.gone_on(make, {**tensors, name: fresh[name]}, state), expected), name
-        # The whole rollout is one minibatch to these.
-        unused = {"minibatches"} if kind in ("a2c", "pg reward_to_go") else set()
+        # The whole rollout is one minibatch to these; and none of them has lessons.
+        unused = {"lessons", *(["minibatches"] if kind in ("a2c", "pg reward_to_go") else [])}
         for key in set(state) - {"wall_seconds"} - unused:
             assert not same(self.gone_on(make, tensors, {**state, key: new.state()[key]}), expected), key
         assert same(self.gone_on(make, tensors, state), expected)
