@@ -215,9 +215,15 @@ def test_several_behaviours_are_refused_by_name() -> None:
     both = {NAME: TOY, "Other?team=0": TOY}
     scene = ScriptedScene([dict.fromkeys(both, frame({1: [1, 2]}))], both)
     with pytest.raises(
-        UsageError, match=r"has 2 behaviours \(Other, Toy\); training several at once is not supported"
+        UsageError,
+        match=r"has 2 behaviours \(Other, Toy\): name the one that is meant, and set the others to",
     ):
         around(scene)
+    scene = ScriptedScene([dict.fromkeys(both, frame({1: [1, 2]}))], both)
+    with pytest.raises(
+        UsageError, match=r"has the behaviours Other, Toy, and Other is not named here\. List it"
+    ):
+        around(scene, behavior="Toy")
 
 
 def test_a_behaviour_that_is_not_in_the_scene() -> None:
@@ -373,7 +379,7 @@ def test_several_builds_are_one_environment(tmp_path: Path) -> None:
     build = serving(tmp_path / "Ball", "3dball", agents=3)
     port = free_port()
     env = amble.envs.make("amble/Unity-v0", 2, path=build, base_port=port, seed=4, timeout=60)
-    processes = [scene.session._build.process for scene in env._scenes]
+    processes = [scene.session._build.process for scene in env.scenes.scenes]
     assert env.metadata["amble_backend"] == "unity"
     assert env.num_envs == 6
     observation, _ = env.reset()
@@ -389,7 +395,7 @@ def test_a_build_that_is_killed_ends_them_all(tmp_path: Path) -> None:
     build = serving(tmp_path / "Ball", "3dball", agents=1)
     env = amble.envs.make("amble/Unity-v0", 2, path=build, base_port=free_port(), timeout=60)
     env.reset()
-    processes = [scene.session._build.process for scene in env._scenes]
+    processes = [scene.session._build.process for scene in env.scenes.scenes]
     os.kill(processes[1].pid, 9)
     processes[1].wait()
     with pytest.raises(PeerGone, match="Unity environment 1: "):

@@ -52,6 +52,7 @@ class Progress:
         time_limit: seconds the run may take, on the clock of the rows' `wall_seconds`; None without one.
         stream: where to write; stdout by default.
         interval: seconds between plain lines.
+        live: draw in a terminal; several displays of one cannot.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class Progress:
         time_limit: float | int | None = None,
         stream: TextIO | TextIOBase | None = None,
         interval: float | int = 10.0,
+        live: bool = True,
     ):
         self._name = name
         self._total_steps = max(int(total_steps), 1)
@@ -78,7 +80,8 @@ class Progress:
         self._encoding = getattr(self._stream, "encoding", None) or "utf-8"
         # Not rich's own judgement: FORCE_COLOR would have it draw into a pipe.
         self._terminal = (
-            self._stream.isatty()
+            live
+            and self._stream.isatty()
             and os.environ.get("TERM", "") not in ("dumb", "unknown")
             and self._encoding.lower().startswith("utf")
         )

@@ -32,9 +32,13 @@ def train(config: RunConfig) -> int:
         UsageError: what `config` asks for cannot be done; nothing was written.
         AmbleError: the run failed; what it had learned is in its last checkpoint.
     """
+    if len(config.behaviors) > 1:
+        from amble.training.together import train_together
+
+        return train_together(config)
     config, branch = _with_branch(config)
     settings = config.checkpoint_settings
-    trainer = make_trainer(_seed_of_resumed(config))  # before the directory: what cannot start writes nothing
+    trainer = make_trainer(seed_of_resumed(config))  # before the directory: what cannot start writes nothing
     try:
         run = RunDirectory.create(
             settings.results_dir,
@@ -69,21 +73,28 @@ def _with_branch(config: RunConfig) -> tuple[RunConfig, Branch | None]:
 
 
 def _train_in(run: RunDirectory, trainer: Learner, branch: Branch | None) -> int:
+    progress = Progress(trainer.name, trainer.behavior.max_steps, trainer.config.time_limit)
+    with progress, StopRequest(progress.message) as stop, waits.explained(progress.message):
+        reason = learn(run, trainer, progress, stop, branch)
+        progress.stop()
+        for line in _farewell(run, trainer, reason):
+            progress.message(line)
+        return stop.exit_code or 0
+
+
+def learn(
+    run: RunDirectory, trainer: Learner, progress: Progress, stop: StopRequest, branch: Branch | None = None
+) -> str:
+    """Train in a run's directory and write everything down; why it ended, as `Learner.run` says."""
     config = trainer.config
     notes = _restore(run, trainer, branch)
     branched = config.checkpoint_settings.branch_from
     more = {} if branched is None else {"parent": parentage(branched)}
-    progress = Progress(trainer.name, trainer.behavior.max_steps, config.time_limit)
     write_file(run.run_yaml, to_yaml(config))
     chosen = choices(trainer)
     write_file(run.machine, json.dumps(chosen.as_json(), indent=1) + "\n")
     resumed = trainer.iteration if config.checkpoint_settings.resume else None
-    with (
-        MetricsLog(run, resumed) as metrics,
-        progress,
-        StopRequest(progress.message) as stop,
-        waits.explained(progress.message),
-    ):
+    with MetricsLog(run, resumed) as metrics:
         metrics.text("Hyperparameters", f"```yaml\n{to_yaml(config)}```")
         progress.start([*_headline(run, trainer), *chosen.sentences(), *config.notes, *notes])
 
@@ -107,10 +118,7 @@ def _train_in(run: RunDirectory, trainer: Learner, branch: Branch | None) -> int
             raise
         save()
         metrics.write_summary(reason if stop.signal is None else stop.signal.name, **more)
-        progress.stop()
-        for line in _farewell(run, trainer, reason):
-            progress.message(line)
-        return stop.exit_code or 0
+        return reason
 
 
 def _save(run: RunDirectory, trainer: Learner) -> None:
@@ -141,7 +149,7 @@ def _restore(run: RunDirectory, trainer: Learner, branch: Branch | None) -> list
     return []
 
 
-def _seed_of_resumed(config: RunConfig) -> RunConfig:
+def seed_of_resumed(config: RunConfig) -> RunConfig:
     """A resumed run keeps the seed that it began with."""
     settings = config.checkpoint_settings
     saved = Path(settings.results_dir) / settings.run_id / "run.yaml"
@@ -181,26 +189,32 @@ def _headline(run: RunDirectory, trainer: Learner) -> list[str]:
 
 
 def _farewell(run: RunDirectory, trainer: Learner, reason: str) -> list[str]:
-    lines = {
-        "done": f"Done after {trainer.env_steps:,} steps.",
-        "time_limit": f"The time limit is reached, after {trainer.env_steps:,} steps.",
-        "stopped": f"Stopped after {trainer.env_steps:,} steps; everything is saved.",
-    }
-    again = [lines[reason]]
+    again = [how_it_ended(trainer, reason)]
     if reason != "done":
-        settings = trainer.config.checkpoint_settings
-        where = (
-            f" --results-dir {shlex.quote(settings.results_dir)}" if settings.results_dir != "results" else ""
-        )
-        more = " --time-limit 1e9" if reason == "time_limit" else ""
-        again.append(
-            f"Go on with it: amble train {shlex.quote(str(run.run_yaml))} --run-id {shlex.quote(run.name)}{where}"
-            f" --resume{more}"
-        )
+        again.append(how_to_go_on(run, trainer.config.checkpoint_settings.results_dir, reason))
     again.append(
         f"See it: amble play {shlex.quote(str(run.path))}    its curves: amble plot {shlex.quote(str(run.path))}"
     )
     return again
 
 
-__all__ = ["make_trainer", "train"]
+def how_it_ended(trainer: Learner, reason: str) -> str:
+    """In a sentence."""
+    return {
+        "done": f"Done after {trainer.env_steps:,} steps.",
+        "time_limit": f"The time limit is reached, after {trainer.env_steps:,} steps.",
+        "stopped": f"Stopped after {trainer.env_steps:,} steps; everything is saved.",
+    }[reason]
+
+
+def how_to_go_on(run: RunDirectory, results_dir: str, reason: str) -> str:
+    """The command that resumes a run."""
+    where = f" --results-dir {shlex.quote(results_dir)}" if results_dir != "results" else ""
+    more = " --time-limit 1e9" if reason == "time_limit" else ""
+    return (
+        f"Go on with it: amble train {shlex.quote(str(run.run_yaml))} --run-id {shlex.quote(run.name)}{where}"
+        f" --resume{more}"
+    )
+
+
+__all__ = ["how_it_ended", "how_to_go_on", "learn", "make_trainer", "seed_of_resumed", "train"]

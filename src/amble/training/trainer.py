@@ -41,8 +41,9 @@ class Trainer(Learner):
         update_threads: that gradient steps may use.
     """
 
-    def __init__(self, config: RunConfig):
-        super().__init__(config, make_env(config))
+    def __init__(self, config: RunConfig, env: VectorEnv | None = None):
+        """`env` is what the run file names if None."""
+        super().__init__(config, make_env(config) if env is None else env)
         hyper, network = self.behavior.hyperparameters, self.behavior.network_settings
         self.exploration = self.seeds.generator("exploration")
         decisions, sequence_length = rollout_length(self.behavior, self.env.num_envs)
