@@ -100,7 +100,7 @@ def perform(world: World, parts: Mapping[str, Part], roles: Mapping[str, Role]) 
     Raises:
         Whatever a role or the world raises; the other roles are then ended at their next step by the same words.
     """
-    threads = {name: _Player(part, roles[name]) for name, part in parts.items()}
+    players = {name: _Player(part, roles[name]) for name, part in parts.items()}
     working = set(parts)
 
     def hear(name: str) -> Any:
@@ -117,9 +117,10 @@ def perform(world: World, parts: Mapping[str, Part], roles: Mapping[str, Role]) 
         return request
 
     try:
-        for thread in threads.values():
-            thread.start()
-        asked = {name: hear(name) for name in parts}
+        asked: dict[str, Any] = {}
+        for name, player in players.items():
+            player.start()
+            asked[name] = hear(name)
         while working:
             resets = [name for name, request in asked.items() if request is _RESET]
             if len(resets) == len(parts):
@@ -137,9 +138,9 @@ def perform(world: World, parts: Mapping[str, Part], roles: Mapping[str, Role]) 
                 if not working:
                     break
     except BaseException as failure:
-        _end(threads.values(), failure)
+        _end(players.values(), failure)
         raise
-    _end(threads.values(), None)
+    _end(players.values(), None)
 
 
 class _Player(threading.Thread):

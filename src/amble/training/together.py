@@ -133,7 +133,7 @@ def _train_in(
             progress.stop()
             progress.message(f"{name}: {how_it_ended(trainer, reasons[name])}")
 
-        return Role(work, trainers[name].collector.collect)
+        return Role(work, trainers[name].act)
 
     with StopRequest(say) as stop, waits.explained(say):
         say(f"{len(trainers)} behaviours of one scene: {', '.join(trainers)}.")

@@ -96,6 +96,12 @@ class Trainer(Learner):
             **figures,
         }
 
+    def act(self) -> None:
+        """A rollout that nothing is learned from."""
+        self._begin()
+        with torch_threads(1):
+            self.collector.collect()
+
     def describe(self) -> str:
         """In a few words, how experience is gathered; shown when a run starts."""
         backend = self.env.metadata.get("amble_backend", "array")
