@@ -23,7 +23,9 @@ def test_plot_and_export_take_all(several: Path, capsys: pytest.CaptureFixture[s
     assert (several / "compare.png").is_file()
     capsys.readouterr()
     assert main(["export", "both"]) == 0
-    assert capsys.readouterr().out.split() == [f"results/both/{name}/CartPole-v1.onnx" for name in ("A", "B")]
+    assert capsys.readouterr().out.split() == [
+        str(several / name / "CartPole-v1.onnx") for name in ("A", "B")
+    ]
     assert main(["export", "results/both/A", "-o", "mine.onnx"]) == 0
     assert main(["export", "both", "-o", "mine.onnx"]) == 2
     assert "--output names one file" in capsys.readouterr().err
