@@ -1,12 +1,17 @@
 """Unity scenes with several behaviours: each at its own pace, whichever build its agents live in."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from amble.envs.backends.unity_agents import Board
 from amble.envs.backends.unity_scenes import UnityScenes
 from amble.envs.scene import EnvironmentScene
 from amble.envs.scenes import SharedScene
+from amble.envs.serve import Order, write_program
 from amble.errors import UsageError
+from amble.unity.channels import Aggregation
 from amble.unity.faults import PeerSilent
 from unity_helpers import NAME, SOON, TOY, Running, ScriptedScene, frame, free_port
 
@@ -115,6 +120,62 @@ def test_environments_that_share_a_scene() -> None:
     assert again["Toy"].shape == (2, 8)
     scenes.close()
     assert scenes.running.ended() is None  # type: ignore[attr-defined]
+
+
+def test_a_build_that_is_killed_cuts_off_its_agents_of_every_behaviour(tmp_path: Path) -> None:
+    build = write_program(Order("3dball", agents=2, threads=1, others=("CartPole-v1",)), tmp_path / "Both")
+    scenes = UnityScenes(
+        2, path=build, base_port=free_port(), timeout=60, behaviors=["3DBall", "CartPole-v1"], seed=3
+    )
+    actions = {"3DBall": np.zeros((4, 2), np.float32), "CartPole-v1": np.ones(4, np.int64)}
+    scenes.reset()
+    seen = {name: outcome[0] for name, outcome in scenes.step(actions).items()}
+    process = scenes.scenes[1].session._build.process  # type: ignore[union-attr]
+    process.kill()
+    process.wait()
+    for observation, reward, terminated, truncated, info in (ready := scenes.step(actions)).values():
+        assert truncated.tolist() == [False, False, True, True]
+        assert not terminated.any()
+        assert (reward[:2] > 0).all()
+        assert reward[2:].tolist() == [0.0, 0.0]
+        assert info["_final_obs"].tolist() == truncated.tolist()
+        assert observation is not None
+    poles, balls = ready["CartPole-v1"], ready["3DBall"]
+    np.testing.assert_array_equal(poles[4]["final_obs"]["obs_0"][2:], seen["CartPole-v1"]["obs_0"][2:])
+    assert (np.abs(poles[0]["obs_0"][2:]) <= 0.05).all()  # where an episode begins
+    assert (np.abs(poles[0]["obs_0"][:2, 1]) > 0.3).all()  # pushed twice
+    np.testing.assert_array_equal(balls[4]["final_obs"][2:], seen["3DBall"][2:])
+    assert scenes.restarts == 1
+    for outcome in scenes.step(actions).values():
+        assert not outcome[3].any()
+        assert (outcome[1] > 0).all()
+    scenes.close()
+
+
+def test_an_agent_that_waits_is_cut_off_with_what_it_was_paid() -> None:
+    """It has come to its next decision, another of its behaviour has not, and its build crashes."""
+    board = Board("Toy", 2, TOY)
+    board.begin(np.zeros((2, 3), np.float32))
+    board.observations[0][:] = [[1, 2], [3, 4]]
+    board.fresh[0], board.reward[0] = True, 5.0
+    board.cut(slice(0, 1))
+    assert board.truncated.tolist() == [True, False]
+    assert board.reward.tolist() == [5.0, 0.0]
+    assert board.final[0].tolist() == [[1, 2], [0, 0]]
+    assert not board.fresh.any()
+
+
+def test_what_scenes_report_is_told_to_every_behaviour() -> None:
+    together = {NAME: frame({0: [2, 0]}), OTHER: frame({3: [0, 3]})}
+    scene = ScriptedScene([together] * 3, BOTH)
+    scenes = around(scene)
+    scene.statistics.report("Goals", 2.0, Aggregation.SUM)
+    scenes.step({"Toy": ones(1), "Other": ones(1)})
+    scenes.step({"Toy": ones(1), "Other": ones(1)})
+    assert scenes.take_statistics("Toy") == ({"Goals": 2.0}, {})
+    assert scenes.take_statistics("Toy") == ({}, {})
+    assert scenes.take_statistics("Other") == ({"Goals": 2.0}, {})
+    scenes.close()
 
 
 def test_environments_of_one_name_cannot_share_a_scene() -> None:

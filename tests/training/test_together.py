@@ -123,6 +123,61 @@ def test_resume_goes_on_with_each(tmp_path: Path) -> None:
     assert [row["env_steps"] for row in again] == [96]
 
 
+LESSONS = """
+environment_parameters:
+  ease:
+    curriculum:
+      - {name: Easy, value: 1, completion_criteria: {behavior: Choices, measure: progress, threshold: 0.5}}
+      - {name: Hard, value: 0}
+  wind: {curriculum: [{name: Only, value: 7}]}
+"""
+
+
+def test_lessons_follow_one_behaviour_and_reach_the_scene_of_both(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Numbers is done before Choices, whose steps end the lesson, is half way; the shared scene is told."""
+
+    def played() -> tuple[list[tuple[str, float]], SharedScene]:
+        told, playing = [], scene()
+        playing.parameter = lambda setting: told.append((setting.name, *setting.numbers))  # type: ignore[method-assign]
+        return told, playing
+
+    def of(*more: str) -> RunConfig:
+        config(tmp_path, port)
+        path = tmp_path / "both.yaml"
+        path.write_text(RUN + LESSONS)
+        where = [f"env_settings.base_port={port}", f"checkpoint_settings.results_dir={tmp_path / 'results'}"]
+        return load_run(path, [*where, *more])
+
+    port = free_port()
+    told, playing = played()
+    Running(playing, port)
+    assert train(of("behaviors.Numbers.max_steps=128", "behaviors.Choices.max_steps=960")) == 0
+    assert sorted(told) == [("ease", 0.0), ("ease", 1.0), ("wind", 7.0)]
+    out = capsys.readouterr().out
+    assert "Environment parameter ease: lesson 2 of 2, 'Hard' (0) begins after 496 steps." in out  # 31 · 16
+    run = tmp_path / "results" / "both"
+    assert {row["lesson.ease"] for row in rows(run, "Numbers")} == {0}
+    assert [row["lesson.ease"] for row in rows(run, "Choices")] == [0] * 5 + [1] * 5
+    for name in ("Numbers", "Choices"):  # the one that was done before was saved again
+        assert json.loads((run / name / "policy" / "policy.json").read_text())["parameters"] == {"ease": 0.0}
+    assert "Easy" in (run / "run.yaml").read_text()
+    assert load_run(run / "Numbers" / "run.yaml").environment_parameters == {"wind": 7.0}
+
+    told, playing = played()
+    Running(playing, port)
+    assert evaluate(run, 4, None)["Numbers"]["episodes"] == 4
+    assert sorted(told) == [("ease", 0.0), ("wind", 7.0)]
+
+    told, playing = played()
+    Running(playing, port)
+    more = ["behaviors.Choices.max_steps=1056", "checkpoint_settings.resume=true"]
+    assert train(of("behaviors.Numbers.max_steps=128", *more)) == 0
+    assert told[-1] == ("ease", 0.0)
+    assert rows(run, "Choices")[-1]["lesson.ease"] == 1
+
+
 def test_a_run_is_there_and_is_replaced_by_force(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     port = free_port()
     Running(scene(), port)

@@ -142,26 +142,27 @@ def learn(
             metrics.write(row, trainer.histograms)
             progress.update(row)
 
-        def save() -> None:
+        def save_all() -> None:
             metrics.sync()
-            _save(run, trainer)
+            save(run, trainer)
 
         try:
-            reason = trainer.run(on_row=on_row, on_checkpoint=save, should_stop=lambda: stop.requested)
+            reason = trainer.run(on_row=on_row, on_checkpoint=save_all, should_stop=lambda: stop.requested)
         except RewardFault as fault:
-            save()  # of the last whole iteration: the rollout that a term spoilt has taught nothing yet
+            save_all()  # of the last whole iteration: the rollout that a term spoilt has taught nothing yet
             metrics.write_summary("failed", error=str(fault), **more)
             raise
         except BaseException as failure:
             kind = "interrupted" if isinstance(failure, KeyboardInterrupt | SystemExit) else "failed"
             metrics.write_summary(kind, error=str(failure) or type(failure).__name__, **more)
             raise
-        save()
+        save_all()
         metrics.write_summary(reason if stop.signal is None else stop.signal.name, **more)
         return reason
 
 
-def _save(run: RunDirectory, trainer: Learner) -> None:
+def save(run: RunDirectory, trainer: Learner) -> None:
+    """Write a checkpoint and the policy, as they are now."""
     keep = trainer.behavior.keep_checkpoints
     save_checkpoint(run.checkpoints, trainer.env_steps, trainer.tensors(), trainer.state(), keep)
     write_policy(run.policy, trainer.policy.state_dict(), trainer.spec())
@@ -205,4 +206,4 @@ def how_to_go_on(run: RunDirectory, results_dir: str, reason: str) -> str:
     )
 
 
-__all__ = ["how_it_ended", "how_to_go_on", "learn", "make_trainer", "train"]
+__all__ = ["how_it_ended", "how_to_go_on", "learn", "make_trainer", "save", "train"]

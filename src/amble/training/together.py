@@ -23,7 +23,7 @@ from amble.training.files import write_file
 from amble.training.interrupt import StopRequest
 from amble.training.lessons import Lessons
 from amble.training.progress import Progress
-from amble.training.run import how_it_ended, how_to_go_on, learn
+from amble.training.run import how_it_ended, how_to_go_on, learn, save
 from amble.training.run_directory import RunDirectory
 from amble.training.start import init_checkpoint, seed_of_resumed
 from amble.training.trainer import Trainer
@@ -60,15 +60,15 @@ def folder_of(behavior: str) -> str:
 def _alone(config: RunConfig, name: str, path: Path) -> RunConfig:
     """The run of one behaviour: its settings, its folder, and random numbers of its own."""
     number, folder = list(config.behaviors).index(name), folder_of(name)
-    settings = config.checkpoint_settings
+    settings, constants = config.checkpoint_settings, config.constant_parameters
     return config.model_copy(
         update={
             "behaviors": {name: config.behaviors[name]},
             # Lessons may follow another behaviour: they are the whole run's
             "environment_parameters": {
-                parameter: value
+                parameter: constants.get(parameter, value)
                 for parameter, value in config.environment_parameters.items()
-                if not isinstance(value, CurriculumSettings)
+                if parameter in constants or not isinstance(value, CurriculumSettings)
             },
             "env_settings": config.env_settings.model_copy(
                 update={"seed": (config.env_settings.seed + number) % 2**32}
@@ -150,11 +150,13 @@ def _train_in(
     }
     say = next(iter(shown.values())).message
     reasons: dict[str, str] = {}
+    saved: dict[str, dict[str, int]] = {}
 
     def role(name: str) -> Role:
         def work() -> None:
             trainer, progress = trainers[name], shown[name]
             reasons[name] = learn(runs[name], trainer, progress, stop, init=starts[name])
+            saved[name] = dict(trainer.lessons.numbers)
             progress.stop()
             progress.message(f"{name}: {how_it_ended(trainer, reasons[name])}")
 
@@ -163,6 +165,9 @@ def _train_in(
     with StopRequest(say) as stop, waits.explained(say):
         say(f"{len(trainers)} behaviours of one scene: {', '.join(trainers)}.")
         play({name: role(name) for name in trainers})
+        for name, trainer in trainers.items():
+            if saved[name] != trainer.lessons.numbers:  # they went on while it learned no more
+                save(runs[name], trainer)
         if left := {reason for reason in reasons.values() if reason != "done"}:
             say(how_to_go_on(run, str(run.path.parent), left.pop()))
         where = shlex.quote(str(run.path))
