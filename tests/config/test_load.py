@@ -441,6 +441,17 @@ def test_what_is_written_out_reads_back_equal(tmp_path: Path, text: str) -> None
             "behaviors: {A: {}, B: {}}\ncheckpoint_settings: {branch_from: x@1}",
             "line 2: `checkpoint_settings.branch_from` names a checkpoint of one behaviour",
         ),
+        (
+            "behaviors: {A: {}, B: {}}\ncheckpoint_settings: {inference: true}",
+            "line 2: `checkpoint_settings.inference` acts by the policy of one behaviour",
+        ),
+        (
+            "behaviors: {A: {}, B: {}}\nenvironment_parameters:\n  p:\n    curriculum:\n"
+            "      - {name: x, value: 1, completion_criteria: {behavior: A, require_reset: true}}\n"
+            "      - {name: y, value: 2}",
+            r"line 5: `environment_parameters\.p\.curriculum\.0\.completion_criteria\.require_reset` is true, which "
+            "breaks off the episodes of one behaviour",
+        ),
         ("behaviors: {}", "`behaviors` names no behaviour; a run file needs one"),
         ("trainer: {}", r"names no behaviour.*\(`trainer` is no key of a run file\.\)"),
         ("behaviors: [1]", "`behaviors` must be a block of keys, but is a list"),
