@@ -9,9 +9,13 @@ BENCH_PEERS := .venv-bench-peers
 BENCH_PEERS_READY := $(BENCH_PEERS)/.ready
 MLAGENTS := .venv-mlagents
 MLAGENTS_READY := $(MLAGENTS)/.ready
+# What ML-Agents' trainer asks for is imported by no later Python than 3.8
+PYTHON38 ?= $(firstword $(wildcard $(HOME)/.pyenv/versions/3.8.*/bin/python3) python3.8)
+MLAGENTS_LEARN := .venv-mlagents-learn
+MLAGENTS_LEARN_READY := $(MLAGENTS_LEARN)/.ready
 DEMO := results/walker-demo
 
-.PHONY: walker behaviours test test-peers test-unity-peers fuzz proto lint reproduce clean
+.PHONY: walker behaviours test test-peers test-unity-peers fuzz proto lint reproduce clean test-mlagents-learn
 .PHONY: bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium bench-a3c bench-learner bench-limit bench-scaling bench-peers bench-unity bench-exploration
 
 walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a film and the learning curve
@@ -35,6 +39,11 @@ test-peers: $(PEERS_READY)  ## GAE, TRPO and PPO against Stable-Baselines3's, in
 test-unity-peers: $(READY) $(MLAGENTS_READY)  ## ML-Agents' own Python package trains against `amble serve`'s environments
 	AMBLE_PYTHON=$(BIN)/python PROTOCOL_BUFFERS_PYTHON_IMPLEMENTATION=python \
 		$(MLAGENTS)/bin/python -m pytest -c /dev/null --rootdir . -q -p no:cacheprovider --disable-warnings tests/unity_peers
+
+test-mlagents-learn: $(READY) $(MLAGENTS_LEARN_READY)  ## `mlagents-learn` 0.28.0, unmodified, learns `amble serve 3dball`; needs Python 3.8
+	AMBLE_PYTHON=$(BIN)/python \
+		$(MLAGENTS_LEARN)/bin/python -m pytest -c /dev/null --rootdir . -q -p no:cacheprovider --disable-warnings \
+		tests/unity_peers/test_learn.py
 
 fuzz: $(READY)  ## 10,000 spoilt messages to both ends of Unity's wire
 	AMBLE_FUZZ_CASES=10000 $(BIN)/python -m pytest tests/unity/test_fuzz.py
@@ -92,7 +101,7 @@ bench-peers: $(BENCH_PEERS_READY)  ## whole training loops beside Stable-Baselin
 	PYTHONPATH=benchmarks $(BENCH_PEERS)/bin/python -m peers $(PEERS_ARGS)
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(BENCH_PEERS) $(MLAGENTS) .pytest_cache .ruff_cache
+	rm -rf $(VENV) $(PEERS) $(BENCH_PEERS) $(MLAGENTS) $(MLAGENTS_LEARN) .pytest_cache .ruff_cache
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -117,4 +126,14 @@ $(MLAGENTS_READY):
 	$(MLAGENTS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps mlagents_envs==0.28.0
 	$(MLAGENTS)/bin/python -m pip install --quiet --disable-pip-version-check -c benchmarks/constraints-mlagents.txt \
 		protobuf numpy grpcio Pillow pyyaml cloudpickle pytest
+	touch $@
+
+# With all that it asks for, torch 1.8.1 (0.8 GB) among it. Its own limits leave open protobuf (its messages' code is
+# refused from 3.21 on), numpy (1.24 has no np.bool) and six, which torch 1.8 imports and does not ask for.
+$(MLAGENTS_LEARN_READY):
+	@$(PYTHON38) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 8))' || \
+		{ echo "Python 3.8 is needed, and $(PYTHON38) is none: make test-mlagents-learn PYTHON38=/path/to/python3.8"; exit 1; }
+	$(PYTHON38) -m venv $(MLAGENTS_LEARN)
+	$(MLAGENTS_LEARN)/bin/python -m pip install --quiet --disable-pip-version-check \
+		-c benchmarks/constraints-mlagents-learn.txt mlagents six pytest
 	touch $@

@@ -175,6 +175,47 @@ class Choices(gymnasium.Env):
         return self._see(), float(np.sum(np.atleast_1d(action) == self.RIGHT[self.kind])), True, False, {}
 
 
-for probe in (ValueOnly, SeenValue, Discounting, PaidAction, SeenAction, Endless, Clock, Choices):
+class Hybrid(Probe):
+    """A number and a choice of 3: (a, c) pays 1 - (a - s/2)², and 1 more where c is 1 at s = -1 and 2 at s = 1."""
+
+    def __init__(self):
+        super().__init__()
+        self.action_space = spaces.Tuple([spaces.Box(-1.0, 1.0, (1,), np.float32), spaces.Discrete(3)])
+
+    def observe(self) -> float:
+        return self.sign
+
+    def step(self, action):
+        number, choice = action
+        right = choice == (2 if self.sign > 0 else 1)
+        return self._see(), 1 - (float(number[0]) - 0.5 * self.sign) ** 2 + float(right), True, False, {}
+
+
+class Picture(Probe):
+    """SeenAction, where the sign is seen as a picture of 20×20 whose left or right half is white."""
+
+    observation_space = spaces.Box(0, 255, (20, 20, 1), np.uint8)
+
+    def reward(self, action: float) -> float:
+        return self.sign * (2 * action - 1)
+
+    def _see(self) -> np.ndarray:
+        picture = np.zeros((20, 20, 1), np.uint8)
+        picture[:, slice(0, 10) if self.sign < 0 else slice(10, 20)] = 255
+        return picture
+
+
+for probe in (
+    ValueOnly,
+    SeenValue,
+    Discounting,
+    PaidAction,
+    SeenAction,
+    Endless,
+    Clock,
+    Choices,
+    Hybrid,
+    Picture,
+):
     if f"{probe.__name__}-v0" not in gymnasium.registry:
         gymnasium.register(f"{probe.__name__}-v0", entry_point=probe)

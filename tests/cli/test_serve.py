@@ -100,6 +100,7 @@ def test_no_trainer_is_said_by_name(serve: Any) -> None:
     [
         (["serve", "Wolker-v0"], "There is no environment 'Wolker-v0'"),
         (["serve", "walker", "--set", "body"], "--set body: this is no key=value"),
+        (["serve", "walker", "3dball", "--behavior", "A"], "--behavior and --set are of one environment"),
         (["serve", "walker", "--set", "body=release_7"], "body must be one of"),
     ],
 )
@@ -121,4 +122,26 @@ def test_a_program_is_written_that_serves_just_this(
     )
     assert Order("walker", 4, None, ("body=release_21",), 2.0, None).words() == [
         *["serve", "walker", "--num-agents", "4", "--time-scale", "2.0", "--set", "body=release_21"]
+    ]
+
+
+def test_several_environments_share_a_scene(serve: Any, session: Session) -> None:
+    process = serve("CartPole-v1", "Pendulum-v1", "--port", str(session.port), "--num-agents", "2")
+    session.greet()
+    session.begin()
+    frames = session.receive()
+    assert {name: len(frame.decisions) for name, frame in frames.items()} == {
+        "CartPole-v1?team=0": 2,
+        "Pendulum-v1?team=0": 2,
+    }
+    session.close()
+    code, said = ended(process)
+    assert code == 0
+    assert "Pendulum-v1: 2 agents of behaviour Pendulum-v1" in said
+    assert Order("walker", 4, others=("3dball",)).words() == [
+        "serve",
+        "walker",
+        "3dball",
+        "--num-agents",
+        "4",
     ]

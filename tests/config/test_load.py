@@ -458,10 +458,30 @@ def test_what_is_written_out_reads_back_equal(tmp_path: Path, text: str) -> None
         (LECTURE + "time_limit: 0", "`time_limit` must be greater than 0"),
         (LECTURE + "notes: text", "`notes` must be a list, but is the text 'text'"),
         (
-            "behaviors: {A: {}, B: {}}",
-            r"line 1: `behaviors` names 2 behaviours \(A, B\); a single behaviour is supp",
+            "behaviors: {A: {}, B: {}}\nenv_settings: {env_id: CartPole-v1}",
+            r"line 1: `behaviors` names 2 behaviours \(A, B\), which share a Unity scene, and env_settings\.env_id "
+            "names CartPole-v1",
         ),
-        ("behaviors: {}", "`behaviors` names no behaviour; a run file needs exactly one"),
+        (
+            "behaviors: {A: {}, B: {}}\nrewards: {terms: {anything: {}}}",
+            r"line 2: `rewards` is the reward of one behaviour, and `behaviors` names 2 \(A, B\)",
+        ),
+        (
+            "behaviors: {A: {}, B: {}}\ncheckpoint_settings: {branch_from: x@1}",
+            "line 2: `checkpoint_settings.branch_from` names a checkpoint of one behaviour",
+        ),
+        (
+            "behaviors: {A: {}, B: {}}\ncheckpoint_settings: {inference: true}",
+            "line 2: `checkpoint_settings.inference` acts by the policy of one behaviour",
+        ),
+        (
+            "behaviors: {A: {}, B: {}}\nenvironment_parameters:\n  p:\n    curriculum:\n"
+            "      - {name: x, value: 1, completion_criteria: {behavior: A, require_reset: true}}\n"
+            "      - {name: y, value: 2}",
+            r"line 5: `environment_parameters\.p\.curriculum\.0\.completion_criteria\.require_reset` is true, which "
+            "breaks off the episodes of one behaviour",
+        ),
+        ("behaviors: {}", "`behaviors` names no behaviour; a run file needs one"),
         ("trainer: {}", r"names no behaviour.*\(`trainer` is no key of a run file\.\)"),
         ("behaviors: [1]", "`behaviors` must be a block of keys, but is a list"),
         ("behaviors: {Walker: 3}", "`behaviors.Walker` must be a block of keys, but is the number 3"),
@@ -481,6 +501,37 @@ def test_refusals(tmp_path: Path, text: str, message: str) -> None:
     assert refused.value.exit_code == 2
     assert "\n" not in str(refused.value)
     assert str(refused.value).startswith(str(tmp_path / "my-run.yaml"))
+
+
+SEVERAL = """
+default_settings:
+  max_steps: 1000
+  hyperparameters: {buffer_size: 64, batch_size: 32}
+behaviors:
+  Ball:
+  Team.Blue: {max_steps: 2000, hyperparameters: {lambda: 0.9}}
+"""
+
+
+def test_several_behaviours_share_a_unity_scene_over_default_settings(tmp_path: Path) -> None:
+    config = load(tmp_path, SEVERAL)
+    ball, blue = config.behaviors["Ball"], config.behaviors["Team.Blue"]
+    assert config.env_id == "amble/Unity-v0"
+    assert (ball.max_steps, blue.max_steps) == (1000, 2000)
+    assert (ball.hyperparameters.buffer_size, blue.hyperparameters.buffer_size) == (64, 64)
+    assert blue.hyperparameters.lambd == 0.9  # type: ignore[attr-defined]
+
+
+def test_an_override_is_for_each_behaviour_or_for_the_one_it_names(tmp_path: Path) -> None:
+    path = write(tmp_path, SEVERAL)
+    config = load_run(path, ["max_steps=5", "behaviors.Team.Blue.time_horizon=7", "env_settings.seed=3"])
+    assert [behavior.max_steps for behavior in config.behaviors.values()] == [5, 5]
+    assert [behavior.time_horizon for behavior in config.behaviors.values()] == [64, 7]
+    assert config.env_settings.seed == 3
+    with pytest.raises(
+        UsageError, match=r"the behaviours of this run are `behaviors\.Ball`, `behaviors\.Team"
+    ):
+        load_run(path, ["behaviors.Red.max_steps=5"])
 
 
 def test_a_missing_file_is_named_with_the_nearest_preset(tmp_path: Path) -> None:

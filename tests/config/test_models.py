@@ -53,7 +53,7 @@ def test_a_config_without_exactly_one_behaviour_has_no_behavior() -> None:
     with pytest.raises(UsageError, match="names no behaviour"):
         _ = RunConfig().behavior
     two = RunConfig.model_validate({"behaviors": {"A": {}, "B": {}}})
-    with pytest.raises(UsageError, match="a single behaviour is supported"):
+    with pytest.raises(UsageError, match="here a single one is expected"):
         _ = two.behavior
 
 

@@ -50,6 +50,20 @@ def test_workers_and_inprocess_run_the_same_episodes(env_id):
         np.testing.assert_array_equal(left, right)
 
 
+def test_workers_take_the_parts_of_a_tuple():
+    """A number and a choice: (s/2, 2 or 1 by the sign s) pays 2."""
+    env = amble.envs.make("probes:Hybrid-v0", 5, backend="workers")
+    seen, _ = env.reset(seed=3)
+    for _ in range(3):
+        sign = seen[:, 0]
+        seen, reward, terminated, *_ = env.step((0.5 * sign[:, None], np.where(sign > 0, 2, 1)))
+        assert reward.tolist() == [2.0] * 5
+        assert terminated.all()
+    with pytest.raises(AmbleError, match=r"actions of shape \(5,\) \(environments first\), got \(4,\)"):
+        env.step((np.zeros((5, 1), np.float32), np.zeros(4, np.int64)))
+    env.close()
+
+
 @pytest.mark.parametrize("backend", ["inprocess", "workers"])
 def test_against_environments_stepped_by_hand(backend):
     env = amble.envs.make("Pendulum-v1", 2, backend=backend, max_episode_steps=7)

@@ -216,9 +216,15 @@ def test_several_behaviours_are_refused_by_name() -> None:
     both = {NAME: TOY, "Other?team=0": TOY}
     scene = ScriptedScene([dict.fromkeys(both, frame({1: [1, 2]}))], both)
     with pytest.raises(
-        UsageError, match=r"has 2 behaviours \(Other, Toy\); training several at once is not supported"
+        UsageError,
+        match=r"has 2 behaviours \(Other, Toy\): name the one that is meant, and set the others to",
     ):
         around(scene)
+    scene = ScriptedScene([dict.fromkeys(both, frame({1: [1, 2]}))], both)
+    with pytest.raises(
+        UsageError, match=r"has the behaviours Other, Toy, and Other is not named here\. List it"
+    ):
+        around(scene, behavior="Toy")
 
 
 def test_a_behaviour_that_is_not_in_the_scene() -> None:
@@ -448,7 +454,7 @@ def test_several_builds_are_one_environment(tmp_path: Path) -> None:
     build = serving(tmp_path / "Ball", "3dball", agents=3)
     port = free_port()
     env = amble.envs.make("amble/Unity-v0", 2, path=build, base_port=port, seed=4, timeout=60)
-    processes = [scene.session._build.process for scene in env._scenes]
+    processes = [scene.session._build.process for scene in env.scenes.scenes]
     assert env.metadata["amble_backend"] == "unity"
     assert env.num_envs == 6
     observation, _ = env.reset()
@@ -475,7 +481,7 @@ def test_a_build_that_is_killed_is_started_again_once_and_then_ends_them_all(
     )
     env.reset()
     seen, *_ = env.step(np.zeros((4, 2), np.float32))
-    killed(env._scenes[1])
+    killed(env.scenes.scenes[1])
     begun, reward, terminated, truncated, info = env.step(np.zeros((4, 2), np.float32))
     assert truncated.tolist() == [False, False, True, True]
     assert not terminated.any()
@@ -487,8 +493,8 @@ def test_a_build_that_is_killed_is_started_again_once_and_then_ends_them_all(
     assert env.restarts == 1
     fallen, *_ = env.step(np.zeros((4, 2), np.float32))
     assert fallen[2:, 6] == pytest.approx([-0.3] * 2, abs=1e-6)  # 5 substeps of 0.02 s at 3 m/s²: told again
-    processes = [scene.session._build.process for scene in env._scenes]
-    killed(env._scenes[1])
+    processes = [scene.session._build.process for scene in env.scenes.scenes]
+    killed(env.scenes.scenes[1])
     with pytest.raises(
         PeerGone, match=r"Unity environment 1: .* not started again: restarts_rate_limit_n \(1\)"
     ):
@@ -501,7 +507,7 @@ def test_a_build_that_is_killed_before_a_reset(tmp_path: Path) -> None:
     env = amble.envs.make("amble/Unity-v0", 1, path=build, base_port=free_port(), timeout=60)
     env.reset()
     env.step(np.zeros((2, 2), np.float32))
-    killed(env._scenes[0])
+    killed(env.scenes.scenes[0])
     observation, _ = env.reset()
     assert (observation[:, 3] == 4.0).all()
     assert not env.step(np.zeros((2, 2), np.float32))[3].any()
@@ -514,7 +520,7 @@ def test_no_restarts_are_asked_for(tmp_path: Path) -> None:
         "amble/Unity-v0", 2, path=build, base_port=free_port(), timeout=60, restarts={"lifetime": 0}
     )
     env.reset()
-    killed(env._scenes[1])
+    killed(env.scenes.scenes[1])
     with pytest.raises(PeerGone, match=r"max_lifetime_restarts \(0\) is used up"):
         step_on(env)
 

@@ -165,6 +165,12 @@ class TestLessons:
         assert lessons.values == {}
         assert lessons.over
 
+    def test_of_the_checkpoints_of_several_behaviours_the_latest_lesson(self) -> None:
+        lessons = course({"p": {"curriculum": [lesson(1.0, threshold=1.0), lesson(2.0)]}})
+        for numbers in ({"p": 1}, {"p": 0}):
+            lessons.restore(numbers)
+        assert lessons.numbers == {"p": 1}
+
     def test_a_checkpoint_from_a_longer_curriculum(self) -> None:
         lessons = course({"p": {"curriculum": [lesson(1.0, threshold=1.0), lesson(2.0)]}})
         lessons.restore({"other": 1})

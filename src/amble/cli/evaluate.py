@@ -23,7 +23,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Play episodes with a trained policy (its mean action) and report the return."""
-    folder = find_policy(run)
+    folder = find_policy(run, whole=True)
     load_own_terms(terms)
 
     from amble.training.evaluate import evaluate as evaluate_run
@@ -43,6 +43,8 @@ def _finite(value: Any) -> Any:
 
 
 def _table(result: dict[str, Any]) -> str:
+    if result and all(isinstance(value, dict) for value in result.values()):  # of several behaviours
+        return "\n\n".join(f"{name}\n{_table(figures)}" for name, figures in result.items())
     width = max((len(key) for key in result), default=0)
     rows = ((key, f"{value:.6g}" if isinstance(value, float) else value) for key, value in result.items())
     return "\n".join(f"{key:<{width}}  {value}" for key, value in rows)

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from amble.cli.runs import find_policy_folder
+from amble.cli.runs import find_policy_folders
+from amble.errors import UsageError
 
 
 def export(
@@ -30,8 +31,13 @@ def export(
     ] = None,
 ) -> None:
     """Write a trained policy as a model for Unity."""
-    folder = find_policy_folder(run)
+    folders = find_policy_folders(run)
+    if output is not None and len(folders) > 1:
+        raise UsageError(
+            f"--output names one file, and {run} holds the policies of {len(folders)} behaviours."
+        )
 
     from amble.export.policy import export as export_policy
 
-    typer.echo(export_policy(folder, output))
+    for folder in folders:
+        typer.echo(export_policy(folder, output))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from amble.cli.runs import find_run
+from amble.cli.runs import find_runs
 
 
 def plot(
@@ -15,7 +15,7 @@ def plot(
     ] = None,
 ) -> None:
     """Draw the learning curves of one or more runs."""
-    folders = [find_run(run) for run in runs]
+    folders = [folder for run in runs for folder in find_runs(run)]
 
     from amble.insight.plot import plot as plot_runs
 

@@ -20,16 +20,31 @@ def find_run(name: str) -> Path:
     )
 
 
-def find_policy(name: str) -> Path:
+def find_runs(name: str) -> list[Path]:
+    """The folder of the run called `name`, or those of its behaviours where it has several."""
+    from amble.training.run_directory import runs_within
+
+    folder = find_run(name)
+    return runs_within(folder) or [folder]
+
+
+def find_policy(name: str, *, whole: bool = False) -> Path:
     """The same where a preset's name is allowed too, meaning the policy shipped with it.
 
-    A run of one's own by that name goes first: a preset's run is called like the preset.
+    A run of one's own by that name goes first: a preset's run is called like the preset. A run of several behaviours
+    is refused unless it can be taken as a `whole`.
     """
     from amble.config import list_presets, shipped_policy
 
     own = any((folder / "run.yaml").is_file() for folder in (Path(name), RESULTS / name))
     if own or name not in {preset.name for preset in list_presets()}:
-        return find_run(name)
+        runs = find_runs(name)
+        if len(runs) > 1 and not whole:
+            raise UsageError(
+                f"{find_run(name)} holds the runs of {len(runs)} behaviours; name one: "
+                f"{', '.join(map(str, runs))}."
+            )
+        return find_run(name) if whole else runs[0]
     shipped = shipped_policy(name)
     if shipped is None:
         raise UsageError(
@@ -39,11 +54,14 @@ def find_policy(name: str) -> Path:
     return shipped
 
 
-def find_policy_folder(name: str) -> Path:
-    """The folder of a policy's files: given as it is, or `policy/` of a run."""
+def find_policy_folders(name: str) -> list[Path]:
+    """The folder of a policy's files: given as it is, or `policy/` of a run; of several behaviours, that of each."""
     if (Path(name) / "policy.json").is_file():
-        return Path(name)
-    return find_policy(name) / "policy"
+        return [Path(name)]
+    from amble.training.run_directory import runs_within
+
+    folder = find_policy(name, whole=True)
+    return [run / "policy" for run in runs_within(folder) or [folder]]
 
 
 def load_own_terms(path: Path | None) -> None:

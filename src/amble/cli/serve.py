@@ -7,7 +7,10 @@ import typer
 
 
 def serve(
-    environment: Annotated[str, typer.Argument(metavar="walker|3dball|ID", help="Ours, or a Gymnasium id.")],
+    environments: Annotated[
+        list[str],
+        typer.Argument(metavar="walker|3dball|ID…", help="Ours, or a Gymnasium id; several share a scene."),
+    ],
     *,
     port: Annotated[
         int | None,
@@ -15,7 +18,8 @@ def serve(
     ] = None,
     host: Annotated[str, typer.Option(metavar="NAME", help="The trainer's machine.")] = "127.0.0.1",
     num_agents: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Agents.  [default: 10 Walkers, 12 balls, else 8]")
+        int | None,
+        typer.Option(min=1, metavar="N", help="Agents of each.  [default: 10 Walkers, 12 balls, else 8]"),
     ] = None,
     behavior: Annotated[
         str | None,
@@ -50,7 +54,8 @@ def serve(
     """Serve an environment over Unity's wire to a trainer: `mlagents-learn`, `amble train` or one of your own."""
     from amble.envs.serve import Order, serve_environment, write_program
 
-    order = Order(environment, num_agents, behavior, tuple(settings or ()), time_scale, threads)
+    first, *others = environments
+    order = Order(first, num_agents, behavior, tuple(settings or ()), time_scale, threads, tuple(others))
     if write_build is not None:
         typer.echo(f"{write_program(order, write_build)}")
         return

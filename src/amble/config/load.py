@@ -44,7 +44,7 @@ def load_run(
 ) -> RunConfig:
     """The run that a preset's name or a run file's path describes, with `overrides` made.
 
-    An override is `dotted.key=value` (below the one behaviour, or from the top of the file). What the file
+    An override is `dotted.key=value` (below every behaviour, or from the top of the file). What the file
     leaves open and only the moment can tell is settled here: the run-id (`run_id`, or the preset's or file's name)
     and a seed of -1 (drawn). UsageError names file, line, key, what was expected, what came and the nearest name.
     """
@@ -136,8 +136,8 @@ def _with_base(document: Document, path: Path, above: tuple[str, ...] = ()) -> D
 
 def _resolve(document: Document, run_id: str, overrides: Sequence[str | Override]) -> RunConfig:
     changes = [parse_override(item) if isinstance(item, str) else item for item in overrides]
-    behavior = _one_behavior(document)
-    values, cited = apply_overrides(document.values, behavior, changes)
+    behaviors = _behaviors(document)
+    values, cited = apply_overrides(document.values, behaviors, changes)
     values = _with_default(values, "checkpoint_settings", "run_id", run_id)
     source = Source(document.name, document.lines, cited)
     try:
@@ -147,18 +147,18 @@ def _resolve(document: Document, run_id: str, overrides: Sequence[str | Override
     return _seeded(config)
 
 
-def _one_behavior(document: Document) -> str | None:
-    """The behaviour's name; None where `behaviors` is not even a block (validation says so)."""
+def _behaviors(document: Document) -> list[str]:
+    """The behaviours' names; none where `behaviors` is not even a block (validation says so)."""
     behaviors: object = document.values.get("behaviors") or {}
     if not isinstance(behaviors, dict):
-        return None
+        return []
     names = list(cast("dict[str, Any]", behaviors))
-    if len(names) != 1:
+    if not names:
         _, where = Source(document.name, document.lines).locate(("behaviors",))
         unknown = [key for key in document.values if key not in RunConfig.model_fields]
-        meant = "" if names or not unknown else f" (`{unknown[0]}` is no key of a run file.)"
+        meant = f" (`{unknown[0]}` is no key of a run file.)" if unknown else ""
         raise UsageError(f"{where}: {one_behavior_only(names)}{meant}")
-    return names[0]
+    return names
 
 
 def _with_default(values: dict[str, Any], block: str, key: str, value: Any) -> dict[str, Any]:

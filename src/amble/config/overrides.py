@@ -32,33 +32,38 @@ def parse_override(text: str) -> Override:
 
 
 def apply_overrides(
-    values: dict[str, Any], behavior: str | None, overrides: Sequence[Override]
+    values: dict[str, Any], behaviors: Sequence[str], overrides: Sequence[Override]
 ) -> tuple[dict[str, Any], dict[Path, str]]:
     """`values` with the changes made, and for each changed path the words that asked for it.
 
-    A key is either a path from the top of the file or one below `behavior`, the one behaviour there is.
+    A key is either a path from the top of the file or one below a behaviour, and then meant for each of `behaviors`.
     `values` itself is left alone.
     """
     cited: dict[Path, str] = {}
     for override in overrides:
-        path = _full_path(override, behavior)
-        values = _with_value(values, path, override, ())
-        for stale in [known for known in cited if known[: len(path)] == path]:
-            del cited[stale]
-        cited[path] = override.cited
+        for path in _full_paths(override, behaviors):
+            values = _with_value(values, path, override, ())
+            for stale in [known for known in cited if known[: len(path)] == path]:
+                del cited[stale]
+            cited[path] = override.cited
     return values, cited
 
 
-def _full_path(override: Override, behavior: str | None) -> Path:
+def _full_paths(override: Override, behaviors: Sequence[str]) -> list[Path]:
     parts = tuple(override.key.split("."))
     if not all(parts):
         raise UsageError(f"{override.cited}: the key `{override.key}` has an empty part between its dots.")
-    if parts[0] == "behaviors" and behavior is not None:
-        path = _below_behavior(override, behavior)
-    elif parts[0] in RunConfig.model_fields or behavior is None:
-        path = parts
+    if parts[0] == "behaviors" and behaviors:
+        paths: list[Path] = [_below_behavior(override, behaviors)]
+    elif parts[0] in RunConfig.model_fields or not behaviors:
+        paths = [parts]
     else:
-        path = ("behaviors", behavior, *parts)
+        paths = [("behaviors", behavior, *parts) for behavior in behaviors]
+    return [_existing(override, path) for path in paths]
+
+
+def _existing(override: Override, path: Path) -> Path:
+    """The path by its proper name; UsageError if there is no such key."""
     if path[-2:] == ("hyperparameters", "lambda"):
         path = (*path[:-1], "lambd")
     for depth in range(len(path)):
@@ -74,16 +79,21 @@ def _full_path(override: Override, behavior: str | None) -> Path:
     return path
 
 
-def _below_behavior(override: Override, behavior: str) -> Path:
+def _below_behavior(override: Override, behaviors: Sequence[str]) -> Path:
     """A behaviour's name may hold dots itself, so it is taken off as a whole."""
     rest = override.key.removeprefix("behaviors").removeprefix(".")
-    if rest == behavior:
-        return ("behaviors", behavior)
-    if not rest.startswith(behavior + "."):
-        raise UsageError(
-            f"{override.cited}: the key `{override.key}` does not exist; the one behaviour of this run is "
-            f"`behaviors.{behavior}`, and its keys need no prefix."
+    if rest in behaviors:
+        return ("behaviors", rest)
+    named = [behavior for behavior in behaviors if rest.startswith(behavior + ".")]
+    if not named:
+        one = ", ".join(f"`behaviors.{behavior}`" for behavior in behaviors)
+        meant = (
+            f"the one behaviour of this run is {one}, and its keys need no prefix."
+            if len(behaviors) == 1
+            else f"the behaviours of this run are {one}; a key without this prefix is meant for each of them."
         )
+        raise UsageError(f"{override.cited}: the key `{override.key}` does not exist; {meant}")
+    behavior = max(named, key=len)
     return ("behaviors", behavior, *rest[len(behavior) + 1 :].split("."))
 
 

@@ -48,7 +48,8 @@ class RunConfig(Settings):
     """Everything a run depends on, resolved: no other room fills in a default of its own."""
 
     behaviors: dict[str, BehaviorSettings] = Field(
-        default_factory=dict, description="The behaviours by name; a run trains exactly one."
+        default_factory=dict,
+        description="The behaviours by name. One, or those of a Unity scene, each trained by its own settings.",
     )
     default_settings: BehaviorSettings | None = Field(
         default=None,
@@ -202,6 +203,52 @@ class RunConfig(Settings):
                     )
         return self
 
+    @model_validator(mode="after")
+    def _several_share_a_scene(self) -> "RunConfig":
+        if len(self.behaviors) < 2:
+            return self
+        names = ", ".join(self.behaviors)
+        if self.env_settings.env_id != UNITY_ENV:
+            raise contradiction(
+                ("behaviors",),
+                ("env_settings", "env_id"),
+                f"names {len(self.behaviors)} behaviours ({names}), which share a Unity scene, and "
+                f"env_settings.env_id names {self.env_settings.env_id}. Keep one behaviour, or remove env_id.",
+            )
+        if self.rewards is not None:
+            raise contradiction(
+                ("rewards",),
+                ("behaviors",),
+                f"is the reward of one behaviour, and `behaviors` names {len(self.behaviors)} ({names}). Remove the "
+                "block: what the scene pays is learned from then.",
+            )
+        if self.checkpoint_settings.branch_from is not None:
+            raise contradiction(
+                ("checkpoint_settings", "branch_from"),
+                ("behaviors",),
+                f"names a checkpoint of one behaviour, and `behaviors` names {len(self.behaviors)} ({names}). Take "
+                "initialize_from.",
+            )
+        if self.checkpoint_settings.inference:
+            raise contradiction(
+                ("checkpoint_settings", "inference"),
+                ("behaviors",),
+                f"acts by the policy of one behaviour, and `behaviors` names {len(self.behaviors)} ({names}). Remove "
+                "it; `amble evaluate` plays all of them together.",
+            )
+        for name, parameter in self.environment_parameters.items():
+            lessons = parameter.curriculum if isinstance(parameter, CurriculumSettings) else []
+            for number, lesson in enumerate(lessons):
+                if lesson.completion_criteria is not None and lesson.completion_criteria.require_reset:
+                    where = ("curriculum", str(number), "completion_criteria", "require_reset")
+                    raise contradiction(
+                        ("environment_parameters", name, *where),
+                        ("behaviors",),
+                        "is true, which breaks off the episodes of one behaviour, and `behaviors` names "
+                        f"{len(self.behaviors)} ({names}). Remove it: each episode takes the new value when it ends.",
+                    )
+        return self
+
     @property
     def constant_parameters(self) -> dict[str, float]:
         """Those environment parameters that stay what they are."""
@@ -224,8 +271,11 @@ class RunConfig(Settings):
 
 
 def _with_environment(run: dict[str, Any], names: list[str]) -> dict[str, Any]:
-    """The behaviour's name, or a build's path, decides the environment where the file leaves it open."""
-    if len(names) != 1:
+    """The behaviour's name, or a build's path, decides the environment where the file leaves it open.
+
+    Several behaviours are those of a Unity scene.
+    """
+    if not names:
         return run
     settings = run.get("env_settings", {})
     if not isinstance(settings, dict):
@@ -239,15 +289,16 @@ def _with_environment(run: dict[str, Any], names: list[str]) -> dict[str, Any]:
             f"names a Unity build, and env_settings.env_id another environment, {env_id}. Keep one of the two.",
         )
     if env_id is None:
-        env_id = UNITY_ENV if path is not None else BEHAVIOR_ENVIRONMENTS.get(names[0], UNITY_ENV)
+        ours = BEHAVIOR_ENVIRONMENTS.get(names[0]) if path is None and len(names) == 1 else None
+        env_id = ours or UNITY_ENV
     return {**run, "env_settings": {**block, "env_id": env_id}}
 
 
 def one_behavior_only(names: list[str]) -> str:
-    """Why a file with these behaviours cannot be trained."""
+    """Why a file with these behaviours is not that of a single one."""
     if not names:
-        return "`behaviors` names no behaviour; a run file needs exactly one, for example `Walker`."
+        return "`behaviors` names no behaviour; a run file needs one, for example `Walker`."
     return (
-        f"`behaviors` names {len(names)} behaviours ({', '.join(names)}); a single behaviour is supported. "
-        f"Keep one and remove the others."
+        f"`behaviors` names {len(names)} behaviours ({', '.join(names)}), and here a single one is expected. "
+        "Name the folder of one of them, below the run's."
     )

@@ -31,10 +31,12 @@ class Order:
     """`key=value` each."""
     time_scale: float | None = None
     threads: int | None = None
+    others: tuple[str, ...] = ()
+    """Environments of the same scene, each with a behaviour of its own."""
 
     def words(self) -> list[str]:
         """The command's words that say the same."""
-        words = ["serve", self.environment]
+        words = ["serve", self.environment, *self.others]
         for name in ("agents", "behavior", "time_scale", "threads"):
             if (value := getattr(self, name)) is not None:
                 words += [{"agents": "--num-agents"}.get(name, "--" + name.replace("_", "-")), str(value)]
@@ -64,30 +66,35 @@ def serve_environment(
         say: is given lines for the user.
     """
     from amble.envs.scene import EnvironmentScene
+    from amble.envs.scenes import SharedScene
     from amble.unity import client
     from amble.unity.protocol import EDITOR_PORT
 
-    env_id, name, agents = _OURS.get(
-        order.environment.lower(), (order.environment, order.environment.rpartition(":")[2], _OTHER_AGENTS)
-    )
-    behavior = order.behavior or re.sub(r"[/\\:?]", "-", name)
+    if order.others and (order.behavior or order.settings):
+        raise UsageError(
+            "--behavior and --set are of one environment, and several are to be served: leave them out, or serve one."
+        )
     where = EDITOR_PORT if port is None else port
     with ExitStack() as stack:
         if log_file is not None:
             say = _writer(log_file, stack)
-        scene = EnvironmentScene(
-            env_id,
-            behavior if "?" in behavior else f"{behavior}?team=0",
-            order.agents or agents,
-            env_kwargs=dict(_setting(text) for text in order.settings),
-            time_scale=order.time_scale,
-            threads=order.threads,
-            say=say,
-        )
-        stack.callback(scene.close)
-        say(
-            f"{env_id}: {order.agents or agents} agents of behaviour {behavior}, for the trainer on {host}:{where}."
-        )
+        scenes: list[EnvironmentScene] = []
+        for environment in (order.environment, *order.others):
+            env_id, behavior, agents = _of(environment, order)
+            scenes.append(
+                EnvironmentScene(
+                    env_id,
+                    behavior if "?" in behavior else f"{behavior}?team=0",
+                    agents,
+                    env_kwargs=dict(_setting(text) for text in order.settings),
+                    time_scale=order.time_scale,
+                    threads=order.threads,
+                    say=say,
+                )
+            )
+            stack.callback(scenes[-1].close)
+            say(f"{env_id}: {agents} agents of behaviour {behavior}, for the trainer on {host}:{where}.")
+        scene = scenes[0] if len(scenes) == 1 else SharedScene(scenes)
         client.run(
             scene,
             host,
@@ -99,6 +106,14 @@ def serve_environment(
             ),
         )
         say("The trainer has ended the session.")
+
+
+def _of(environment: str, order: Order) -> tuple[str, str, int]:
+    """Its id, its behaviour's name, and how many agents it has."""
+    env_id, name, agents = _OURS.get(
+        environment.lower(), (environment, environment.rpartition(":")[2], _OTHER_AGENTS)
+    )
+    return env_id, order.behavior or re.sub(r"[/\\:?]", "-", name), order.agents or agents
 
 
 def write_program(order: Order, path: Path) -> Path:

@@ -3,6 +3,7 @@ and, where it learned from another, by that one too."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,15 @@ import numpy as np
 from gymnasium.vector import VectorEnv
 
 import amble.envs
-from amble.config import UNITY_ENV, RewardSettings
-from amble.envs.parameters import set_parameters, value_from_json
+from amble.config import UNITY_ENV, RewardSettings, load_run
+from amble.envs.parameters import Value, set_parameters, value_from_json
 from amble.envs.rewarded import RewardedVectorEnv
+from amble.envs.together import Role, perform
 from amble.errors import UsageError
 from amble.training.policy import PortablePolicy
+from amble.training.run_directory import run_around, runs_within
 from amble.training.trainer import closed_on_failure, with_rewards
+from amble.training.unity import parts_of, shared_scenes
 
 MOST_ENVS = 100
 
@@ -32,10 +36,15 @@ def evaluate(run: Path, episodes: int, seed: int | None) -> dict[str, Any]:
     Returns:
         return_mean, return_std, return_min, return_max of the environment's own reward, length_mean (decisions),
         episodes, seed, env_steps; of a policy trained with a `rewards` block also `reshaped_return_mean` and
-        `reshaped_return_std`, of the reward that it learned from.
+        `reshaped_return_std`, of the reward that it learned from. Of a run of several behaviours, such figures of each,
+        by its name.
     """
     if episodes < 1:
         raise UsageError(f"at least one episode is played; got episodes = {episodes}.")
+    if within := runs_within(run):
+        return _evaluate_together(within, episodes, seed)
+    if (whole := run_around(run)) is not None:  # the others act with it, as they did when it learned
+        return _evaluate_together(runs_within(whole), episodes, seed)[_behavior_of(run)]
     policy = PortablePolicy.load(Path(run) / "policy")
     # A scene of Unity has as many agents as it has.
     count = 1 if policy.spec["env_id"] == UNITY_ENV else min(episodes, MOST_ENVS)
@@ -44,6 +53,36 @@ def evaluate(run: Path, episodes: int, seed: int | None) -> dict[str, Any]:
         played = play_episodes(env, policy, episodes, 0 if seed is None else seed)
     finally:
         env.close()
+    return _figures(policy, played, seed)
+
+
+def _evaluate_together(runs: Sequence[Path], episodes: int, seed: int | None) -> dict[str, Any]:
+    """The figures of each behaviour of shared scenes, all acting together."""
+    policies = {_behavior_of(run): PortablePolicy.load(run / "policy") for run in runs}
+    first = next(iter(policies.values()))
+    scenes = shared_scenes(first.spec["env_kwargs"], list(policies), 1, _parameters_of(first.spec))
+    played: dict[str, Played] = {}
+    try:
+        parts = parts_of(scenes)
+
+        def role(name: str) -> Role:
+            def work(count: int = episodes) -> Played:
+                played_now = play_episodes(parts[name], policies[name], count, 0)
+                return played.setdefault(name, played_now)
+
+            return Role(work, lambda: work(1))
+
+        perform(scenes, parts, {name: role(name) for name in policies})
+    finally:
+        scenes.close()
+    return {name: _figures(policies[name], played[name], seed) for name in policies}
+
+
+def _behavior_of(run: Path) -> str:
+    return load_run(Path(run) / "run.yaml").behavior[0]
+
+
+def _figures(policy: PortablePolicy, played: Played, seed: int | None) -> dict[str, Any]:
     returns, reshaped = played.returns, played.reshaped
     return {
         "return_mean": float(returns.mean()),
@@ -70,16 +109,18 @@ def env_of_policy(policy: PortablePolicy, num_envs: int) -> VectorEnv:
     spec = policy.spec
     env = amble.envs.make(spec["env_id"], num_envs, **spec["env_kwargs"])
     with closed_on_failure(env):
-        changing = spec.get("parameters", {})
-        set_parameters(
-            env, spec["env_id"], {name: value_from_json(value) for name, value in changing.items()}
-        )
+        set_parameters(env, spec["env_id"], _parameters_of(spec))
     settings = rewards_of(spec)
     if settings is None:
         return env
     rewarded = with_rewards(env, settings)
     rewarded.engine.at(spec["env_steps"])
     return rewarded
+
+
+def _parameters_of(spec: dict[str, Any]) -> dict[str, Value]:
+    """The environment parameters that changed in training, as they were when the policy was written."""
+    return {name: value_from_json(value) for name, value in spec.get("parameters", {}).items()}
 
 
 def rewards_of(spec: dict[str, Any]) -> RewardSettings | None:

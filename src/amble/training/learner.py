@@ -40,11 +40,11 @@ class Learner(ABC):
         announce: is told what the user should know while the run goes on.
     """
 
-    def __init__(self, config: RunConfig, env: VectorEnv):
-        """`env` says what is observed and done."""
+    def __init__(self, config: RunConfig, env: VectorEnv, lessons: Lessons | None = None):
+        """`env` says what is observed and done; `lessons` are those of `config` if None."""
         self.config, self.env = config, env
         self.name, self.behavior = config.behavior
-        self.lessons = Lessons(config)
+        self.lessons = Lessons(config) if lessons is None else lessons
         self.histograms: dict[str, list[float]] = {}
         self.announce: Callable[[str], None] = _log.info
         self.device = _device(config.torch_settings.device)

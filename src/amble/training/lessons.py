@@ -160,7 +160,10 @@ class Lessons:
         return {f"lesson.{name}": number for name, number in self.numbers.items()}
 
     def restore(self, numbers: Mapping[str, int]) -> None:
-        """Go on in the lessons of a checkpoint; a parameter that it does not know is in its first."""
+        """Go on in the lessons of a checkpoint; a parameter that it does not know is in its first.
+
+        Of several checkpoints, one of each behaviour, the latest lessons are gone on in.
+        """
         for name in self.numbers:
             number = int(numbers.get(name, 0))
             if not 0 <= number < len(self._courses[name].curriculum):
@@ -169,7 +172,7 @@ class Lessons:
                     f"has {len(self._courses[name].curriculum)}. Put the lessons back, or start a new run from its "
                     "networks with --initialize-from."
                 )
-            self.numbers[name] = number
+            self.numbers[name] = max(number, self.numbers[name])
 
     def _last(self, name: str) -> bool:
         return self.numbers[name] + 1 >= len(self._courses[name].curriculum)

@@ -53,6 +53,7 @@ class Progress:
         stream: where to write; stdout by default.
         interval: seconds between plain lines.
         every_steps: env steps between plain lines; None: only `interval` counts.
+        live: draw in a terminal; several displays of one cannot.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Progress:
         stream: TextIO | TextIOBase | None = None,
         interval: float | int = 10.0,
         every_steps: int | None = None,
+        live: bool = True,
     ):
         self._name = name
         self._total_steps = None if total_steps is None else max(int(total_steps), 1)
@@ -80,7 +82,8 @@ class Progress:
         self._encoding = getattr(self._stream, "encoding", None) or "utf-8"
         # Not rich's own judgement: FORCE_COLOR would have it draw into a pipe.
         self._terminal = (
-            self._stream.isatty()
+            live
+            and self._stream.isatty()
             and os.environ.get("TERM", "") not in ("dumb", "unknown")
             and self._encoding.lower().startswith("utf")
         )

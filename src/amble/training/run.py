@@ -42,6 +42,10 @@ def train(config: RunConfig) -> int:
 
 
 def _train(config: RunConfig) -> int:
+    if len(config.behaviors) > 1:
+        from amble.training.together import train_together
+
+        return train_together(config)
     config, branch = _with_branch(config)
     settings, init = config.checkpoint_settings, init_checkpoint(config)
     trainer = make_trainer(seed_of_resumed(config))  # before the directory: what cannot start writes nothing
@@ -99,25 +103,35 @@ def _logged(debug: bool) -> Iterator[None]:
 
 
 def _train_in(run: RunDirectory, trainer: Learner, branch: Branch | None, init: Path | None) -> int:
+    behavior, limit = trainer.behavior, trainer.config.time_limit
+    progress = Progress(trainer.name, behavior.max_steps, limit, every_steps=behavior.summary_freq)
+    with progress, StopRequest(progress.message) as stop, waits.explained(progress.message):
+        reason = learn(run, trainer, progress, stop, branch=branch, init=init)
+        progress.stop()
+        for line in _farewell(run, trainer, reason):
+            progress.message(line)
+        return stop.exit_code or 0
+
+
+def learn(
+    run: RunDirectory,
+    trainer: Learner,
+    progress: Progress,
+    stop: StopRequest,
+    *,
+    branch: Branch | None = None,
+    init: Path | None = None,
+) -> str:
+    """Train in a run's directory and write everything down; why it ended, as `Learner.run` says."""
     config = trainer.config
     notes = restore(run, trainer, branch, init)
     branched = config.checkpoint_settings.branch_from
     more = {} if branched is None else {"parent": parentage(branched)}
-    behavior = trainer.behavior
-    progress = Progress(
-        trainer.name, behavior.max_steps, config.time_limit, every_steps=behavior.summary_freq
-    )
     write_file(run.run_yaml, to_yaml(config))
     chosen = choices(trainer)
     write_file(run.machine, json.dumps(chosen.as_json(), indent=1) + "\n")
     resumed = trainer.iteration if config.checkpoint_settings.resume else None
-    with (
-        MetricsLog(run, resumed) as metrics,
-        progress,
-        StopRequest(progress.message) as stop,
-        waits.explained(progress.message),
-        ExitStack() as stack,
-    ):
+    with MetricsLog(run, resumed) as metrics, ExitStack() as stack:
         metrics.text("Hyperparameters", f"```yaml\n{to_yaml(config)}```")
         trainer.announce = progress.message
         lines = [*_headline(run, trainer), *chosen.sentences(), *trainer.lessons.describe()]
@@ -128,29 +142,27 @@ def _train_in(run: RunDirectory, trainer: Learner, branch: Branch | None, init: 
             metrics.write(row, trainer.histograms)
             progress.update(row)
 
-        def save() -> None:
+        def save_all() -> None:
             metrics.sync()
-            _save(run, trainer)
+            save(run, trainer)
 
         try:
-            reason = trainer.run(on_row=on_row, on_checkpoint=save, should_stop=lambda: stop.requested)
+            reason = trainer.run(on_row=on_row, on_checkpoint=save_all, should_stop=lambda: stop.requested)
         except RewardFault as fault:
-            save()  # of the last whole iteration: the rollout that a term spoilt has taught nothing yet
+            save_all()  # of the last whole iteration: the rollout that a term spoilt has taught nothing yet
             metrics.write_summary("failed", error=str(fault), **more)
             raise
         except BaseException as failure:
             kind = "interrupted" if isinstance(failure, KeyboardInterrupt | SystemExit) else "failed"
             metrics.write_summary(kind, error=str(failure) or type(failure).__name__, **more)
             raise
-        save()
+        save_all()
         metrics.write_summary(reason if stop.signal is None else stop.signal.name, **more)
-        progress.stop()
-        for line in _farewell(run, trainer, reason):
-            progress.message(line)
-        return stop.exit_code or 0
+        return reason
 
 
-def _save(run: RunDirectory, trainer: Learner) -> None:
+def save(run: RunDirectory, trainer: Learner) -> None:
+    """Write a checkpoint and the policy, as they are now."""
     keep = trainer.behavior.keep_checkpoints
     save_checkpoint(run.checkpoints, trainer.env_steps, trainer.tensors(), trainer.state(), keep)
     write_policy(run.policy, trainer.policy.state_dict(), trainer.spec())
@@ -166,26 +178,32 @@ def _headline(run: RunDirectory, trainer: Learner) -> list[str]:
 
 
 def _farewell(run: RunDirectory, trainer: Learner, reason: str) -> list[str]:
-    lines = {
-        "done": f"Done after {trainer.env_steps:,} steps.",
-        "time_limit": f"The time limit is reached, after {trainer.env_steps:,} steps.",
-        "stopped": f"Stopped after {trainer.env_steps:,} steps; everything is saved.",
-    }
-    again = [lines[reason]]
+    again = [how_it_ended(trainer, reason)]
     if reason != "done":
-        settings = trainer.config.checkpoint_settings
-        where = (
-            f" --results-dir {shlex.quote(settings.results_dir)}" if settings.results_dir != "results" else ""
-        )
-        more = " --time-limit 1e9" if reason == "time_limit" else ""
-        again.append(
-            f"Go on with it: amble train {shlex.quote(str(run.run_yaml))} --run-id {shlex.quote(run.name)}{where}"
-            f" --resume{more}"
-        )
+        again.append(how_to_go_on(run, trainer.config.checkpoint_settings.results_dir, reason))
     again.append(
         f"See it: amble play {shlex.quote(str(run.path))}    its curves: amble plot {shlex.quote(str(run.path))}"
     )
     return again
 
 
-__all__ = ["make_trainer", "train"]
+def how_it_ended(trainer: Learner, reason: str) -> str:
+    """In a sentence."""
+    return {
+        "done": f"Done after {trainer.env_steps:,} steps.",
+        "time_limit": f"The time limit is reached, after {trainer.env_steps:,} steps.",
+        "stopped": f"Stopped after {trainer.env_steps:,} steps; everything is saved.",
+    }[reason]
+
+
+def how_to_go_on(run: RunDirectory, results_dir: str, reason: str) -> str:
+    """The command that resumes a run."""
+    where = f" --results-dir {shlex.quote(results_dir)}" if results_dir != "results" else ""
+    more = " --time-limit 1e9" if reason == "time_limit" else ""
+    return (
+        f"Go on with it: amble train {shlex.quote(str(run.run_yaml))} --run-id {shlex.quote(run.name)}{where}"
+        f" --resume{more}"
+    )
+
+
+__all__ = ["how_it_ended", "how_to_go_on", "learn", "make_trainer", "save", "train"]

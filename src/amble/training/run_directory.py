@@ -14,7 +14,7 @@ import os
 import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
@@ -59,6 +59,7 @@ class RunDirectory:
         resume: bool = False,
         force: bool = False,
         initialize_from: str | None = None,
+        within: Collection[str] = (),
     ) -> "RunDirectory":
         """Takes `results_dir/run_id` for one run to write in, until `close`.
 
@@ -69,6 +70,7 @@ class RunDirectory:
             force: delete the run that is there and start anew; files that no run writes stay.
             initialize_from: the id of a run in `results_dir`, the path of one, or a preset whose policy comes with
                 the package, to take the weights from.
+            within: names of the runs below it that belong to it.
 
         Raises:
             UsageError: no plain name; a run is there and neither `resume` nor `force` was asked; nothing is
@@ -107,7 +109,7 @@ class RunDirectory:
                 _take(path)
             try:
                 if force:
-                    _empty(path)
+                    _empty(path, within)
                 files.sweep_temporaries(path)
                 (path / "checkpoints").mkdir(exist_ok=True)
             except BaseException:
@@ -211,6 +213,20 @@ def check_run_id(run_id: str) -> None:
         )
 
 
+def runs_within(path: Path | str) -> list[Path]:
+    """The runs, one of each behaviour, that a run of several consists of; none of any other run."""
+    path = Path(path)
+    if not (path / "run.yaml").is_file() or (path / "metrics.jsonl").exists():
+        return []
+    return sorted(entry for entry in path.iterdir() if _is_run(entry))
+
+
+def run_around(path: Path | str) -> Path | None:
+    """The run of several behaviours that the run at `path` is one of; None if it is a run by itself."""
+    path = Path(path).absolute()
+    return path.parent if path in runs_within(path.parent) else None
+
+
 def _is_run(path: Path) -> bool:
     return path.is_dir() and any((path / mark).is_file() for mark in _MARKS[:2])
 
@@ -232,7 +248,11 @@ def _refuse_if_not_a_run(path: Path) -> None:
         )
 
 
-def _empty(path: Path) -> None:
+def _empty(path: Path, within: Collection[str] = ()) -> None:
+    for part in [path / name for name in within if _is_run(path / name)]:
+        _empty(part)
+        if not any(part.iterdir()):
+            part.rmdir()
     for pattern in _OURS:
         for entry in path.glob(pattern):
             if entry.is_dir() and not entry.is_symlink():

@@ -47,8 +47,9 @@ class Trainer(Learner):
         update_threads: that gradient steps may use.
     """
 
-    def __init__(self, config: RunConfig):
-        super().__init__(config, make_env(config))
+    def __init__(self, config: RunConfig, env: VectorEnv | None = None, lessons: Lessons | None = None):
+        """`env` and `lessons` are what the run file names if None; several trainers may share lessons."""
+        super().__init__(config, make_env(config) if env is None else env, lessons)
         hyper, network = self.behavior.hyperparameters, self.behavior.network_settings
         self.exploration = self.seeds.generator("exploration")
         decisions, sequence_length = rollout_length(self.behavior, self.env.num_envs)
@@ -105,6 +106,13 @@ class Trainer(Learner):
             **reported,
             **figures,
         }
+
+    def act(self) -> None:
+        """A rollout that nothing is learned from."""
+        self._begin()
+        with torch_threads(1):
+            self.collector.collect()
+        scene_figures(self.env)  # nobody writes them down
 
     def describe(self) -> str:
         """In a few words, how experience is gathered; shown when a run starts."""

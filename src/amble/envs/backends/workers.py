@@ -70,14 +70,14 @@ class WorkersVectorEnv(VectorEnv):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         observation = _array_layout(spec, self.single_observation_space, num_envs)
-        action = _array_layout(spec, self.single_action_space, num_envs)
+        action = _action_layout(spec, self.single_action_space, num_envs)
 
         context = multiprocessing.get_context()
         flags = ((num_envs,), np.dtype(bool))
         board = _Board.make(
             context,
             {
-                "action": action,
+                **action,
                 "observation": observation,
                 "final_obs": observation,
                 "reward": ((num_envs,), np.dtype(np.float64)),
@@ -85,7 +85,7 @@ class WorkersVectorEnv(VectorEnv):
                 "truncated": flags,
             },
         )
-        self._arrays = board.arrays()
+        self._arrays, self._actions = board.arrays(), list(action)
         self._workers: list[tuple[Any, Connection]] = []
         self._ranges: list[range] = []
         self._step = 0
@@ -114,7 +114,7 @@ class WorkersVectorEnv(VectorEnv):
         return self._arrays["observation"].copy(), {}
 
     def step(
-        self, actions: Shaped[np.ndarray, "B *A"]
+        self, actions: Shaped[np.ndarray, "B *A"] | tuple[np.ndarray, ...]
     ) -> tuple[
         Shaped[np.ndarray, "B *O"],
         Float[np.ndarray, "B"],
@@ -124,12 +124,15 @@ class WorkersVectorEnv(VectorEnv):
     ]:
         """Step every environment, and begin a new episode where one has ended."""
         board = self._arrays
-        if np.shape(actions) != board["action"].shape:
-            raise AmbleError(
-                f"step takes actions of shape {board['action'].shape} (environments first), "
-                f"got {np.shape(actions)}."
-            )
-        board["action"][...] = actions
+        for name, given in zip(
+            self._actions, actions if _is_tuple(self._actions) else (actions,), strict=True
+        ):
+            if np.shape(given) != board[name].shape:
+                raise AmbleError(
+                    f"step takes actions of shape {board[name].shape} (environments first), "
+                    f"got {np.shape(given)}."
+                )
+            board[name][...] = given
         self._step += 1
         self._ask(lambda ids: ("step",))
         terminated, truncated = board["terminated"].copy(), board["truncated"].copy()
@@ -196,6 +199,20 @@ def _array_layout(spec: EnvSpec, space: gymnasium.Space, num_envs: int) -> tuple
     return (num_envs, *space.shape), np.dtype(space.dtype)
 
 
+def _action_layout(
+    spec: EnvSpec, space: gymnasium.Space, num_envs: int
+) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+    """One array, or one for each part of a Tuple."""
+    if not isinstance(space, spaces.Tuple):
+        return {"action": _array_layout(spec, space, num_envs)}
+    return {f"action.{i}": _array_layout(spec, part, num_envs) for i, part in enumerate(space.spaces)}
+
+
+def _is_tuple(names: list[str]) -> bool:
+    """Whether the actions of these arrays are those of a Tuple."""
+    return names != ["action"]
+
+
 def _stop(workers: list[tuple[Any, Connection]]) -> None:
     """End the workers: by a word, and by force if they do not listen."""
     for _, pipe in workers:
@@ -219,6 +236,7 @@ class _Chunk:
 
     def __init__(self, arrays: dict[str, np.ndarray]):
         self.arrays = arrays
+        self.actions = [name for name in arrays if name.startswith("action")]
         self.envs: list[gymnasium.Env] = []
         self.current = 0  # the environment at work, for the error message
 
@@ -237,7 +255,9 @@ class _Chunk:
         for index, env in enumerate(self.envs):
             self.current = index
             # [()] turns the 0-d array of a discrete action into the scalar that environments expect
-            observation, reward, terminated, truncated, _ = env.step(arrays["action"][index].copy()[()])
+            action = tuple(arrays[name][index].copy()[()] for name in self.actions)
+            taken = action if _is_tuple(self.actions) else action[0]
+            observation, reward, terminated, truncated, _ = env.step(taken)
             if terminated or truncated:
                 arrays["final_obs"][index] = observation
                 observation, _ = env.reset()
