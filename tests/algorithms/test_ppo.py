@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from amble.algorithms.ppo import PPO
+from amble.algorithms.rollout import Samples
 from amble.maths.advantages import gae
 from factories import BOX1, BOX2, DISCRETE, POLICIES, a_ppo, a_rollout, rollout_of
 
@@ -516,3 +517,14 @@ class TestMemory:
         ids = torch.cat([batch.observation[..., 0].flatten() for batch, _ in seen])
         assert ids.sort()[0].tolist() == list(range(128))
         assert [len(batch) for batch, _ in seen] == [4, 3, 3, 3, 3]
+
+
+def test_kl_of_a_ratio_per_dimension_is_the_sum_over_dimensions() -> None:
+    """Ratios of 2 and ½: (2 - 1 - log 2) + (½ - 1 + log 2) = ½, where the action's ratio is 1 and tells nothing."""
+    ppo = a_ppo(ratio="per_dimension")
+    observation, action = torch.zeros(4, 3), torch.zeros(4, 2)
+    with torch.no_grad():
+        log_prob = ppo.policy.head.log_probs(ppo.policy(observation), action)
+    old, zeros = log_prob - torch.tensor([2.0, 0.5]).log(), torch.zeros(4)
+    _, figures = ppo._loss(Samples(observation, action, old, zeros, zeros, zeros), 0.2, 0.0)
+    assert figures["kl"] == pytest.approx(0.5)
