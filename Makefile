@@ -30,8 +30,9 @@ walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a f
 behaviours: $(READY)  ## train the behaviours, three seeds each, and hold them to their names: 3 hours on one core
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/behaviours.py $(BEHAVIOURS_ARGS)
 
+JOBS ?= 2
 test: $(READY)  ## the test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile
 
 test-peers: $(PEERS_READY)  ## GAE, TRPO and PPO against Stable-Baselines3's, in a virtual environment that has it
 	$(PEERS)/bin/python -m pytest tests/peers

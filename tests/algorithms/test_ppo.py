@@ -443,6 +443,18 @@ class TestAdaptiveLearningRate:
             assert figures["learning_rate"] == pytest.approx(expected)
             assert ppo.optimiser.learning_rate == figures["learning_rate"]
 
+    def test_the_kl_aimed_at_falls_with_the_square_of_what_is_left(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        aims: list[float] = []
+        monkeypatch.setattr(
+            "amble.algorithms.ppo.adapted_learning_rate",
+            lambda rate, kl, target: aims.append(target) or rate,
+        )
+        for schedule in ("constant", "linear"):
+            ppo = a_ppo(**self.adaptive, desired_kl=0.1, desired_kl_schedule=schedule, num_epoch=1)
+            for env_steps in (0, 500, 900):
+                ppo.update(a_rollout(ppo.policy), env_steps)
+        assert aims == pytest.approx([0.1, 0.1, 0.1, 0.1, 0.025, 0.001])
+
     def test_the_first_minibatch_tells_nothing(self) -> None:
         """Its policy is still the old one: its KL is 0 but for rounding, which is no reason for larger steps."""
         ppo = a_ppo(**self.adaptive, desired_kl=0.01, num_epoch=1, batch_size=128)

@@ -346,7 +346,7 @@ def rows() -> list[dict[str, Any]]:
 def test_ctrl_c_then_on_as_it_says_then_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C reaches the workers too, as a terminal sends it; a parent that is killed says nothing to them."""
     monkeypatch.chdir(tmp_path)
-    temporary = tmp_path / "temporary"
+    temporary = tmp_path / "t"  # a socket's path has at most 107 letters
     words = ["train", "cartpole-a3c", "--max-steps", "1e9", "--seed", "1", "--set", "summary_freq=4096"]
     command = Command(words, temporary)
     command.wait_for(1)

@@ -97,6 +97,7 @@ class PPO(Algorithm):
         """Improve policy and critic by one rollout; see `Algorithm.update`."""
         s = self.settings
         epsilon, beta = self._follow_schedules(env_steps)
+        desired_kl = self._desired_kl(env_steps)
 
         value, next_value = rollout.values(self.critic)
         rewards = [signal.reward(rollout) for signal in self.signals]
@@ -120,14 +121,14 @@ class PPO(Algorithm):
             tally.merge(steps)
             epochs += 1
             kl = steps.means()["kl"]
-            self._adapt_learning_rate(kl)
+            self._adapt_learning_rate(kl, desired_kl)
             if s.target_kl is not None and not kl <= s.target_kl:
                 break
         rolled_back = not self.optimiser.is_finite()
         if rolled_back:
             self.optimiser.go_back(before)
         coefficient = self.kl_coefficient
-        self._adapt_kl_coefficient(kl)
+        self._adapt_kl_coefficient(kl, desired_kl)
 
         figures: Figures = {
             **tally.means(),
@@ -261,17 +262,19 @@ class PPO(Algorithm):
         final = min(_FINAL_EPSILON, s.epsilon)
         return scheduled(s.epsilon_schedule, s.epsilon, final, env_steps, self.problem.max_steps), beta
 
-    def _adapt_learning_rate(self, kl: float) -> None:
+    def _desired_kl(self, env_steps: int) -> float:
+        """By its schedule; a KL goes with the square of the step, so the step is what falls linearly."""
         s = self.settings
-        if s.learning_rate_schedule == "adaptive":
-            self.optimiser.learning_rate = adapted_learning_rate(
-                self.optimiser.learning_rate, kl, s.desired_kl
-            )
+        left = scheduled(s.desired_kl_schedule, 1.0, 0.0, env_steps, self.problem.max_steps)
+        return s.desired_kl * left**2
 
-    def _adapt_kl_coefficient(self, kl: float) -> None:
-        s = self.settings
-        if s.objective == "kl_penalty":
-            self.kl_coefficient = adapted_coefficient(self.kl_coefficient, kl, s.desired_kl)
+    def _adapt_learning_rate(self, kl: float, desired: float) -> None:
+        if self.settings.learning_rate_schedule == "adaptive":
+            self.optimiser.learning_rate = adapted_learning_rate(self.optimiser.learning_rate, kl, desired)
+
+    def _adapt_kl_coefficient(self, kl: float, desired: float) -> None:
+        if self.settings.objective == "kl_penalty":
+            self.kl_coefficient = adapted_coefficient(self.kl_coefficient, kl, desired)
 
     def optimiser_tensors(self) -> dict[str, Tensor]:
         """Adam's moments, and what adapts to the KL where something does."""

@@ -29,6 +29,12 @@ class PPOHyperparameters(GradientHyperparameters):
         "(its coefficient) aim at. Usual: 0.003-0.03. Too small: slow; too large: the "
         "surrogate no longer tells the truth.",
     )
+    desired_kl_schedule: Schedule = Field(
+        default="constant",
+        description="Course of desired_kl over max_steps (env steps): linear lets it fall with the square of what is "
+        "left, so that the steps themselves fall linearly to 0. Constant goes on wandering where the return no longer "
+        "rises; linear makes a run's length part of its result.",
+    )
     epsilon: Annotated[float, Field(gt=0, lt=1)] = Field(
         default=ML_AGENTS_EPSILON,
         description="ε, how far the probability ratio may move from 1 in one iteration (dimensionless). "

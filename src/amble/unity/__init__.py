@@ -15,3 +15,8 @@ its answer their actions.
 
 Nothing of gRPC and protobuf is imported before a session is made.
 """
+
+import os
+
+# Else gRPC's threads wake in whatever process is started beside a session, ffmpeg's for one, and write into its output.
+os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
