@@ -233,6 +233,26 @@ class TestInitializeFrom:
         torch.testing.assert_close(new["actor.0.weight"], old["actor.0.weight"], atol=1e-9, rtol=0)
         assert new["normaliser.count"] == old["normaliser.count"] + 32
 
+    def test_actions_spread_anew(self, capsys: pytest.CaptureFixture[str]) -> None:
+        other = {
+            "checkpoint_settings.initialize_from": "3dball",
+            "checkpoint_settings.reset_std": 0.3,
+            "hyperparameters.learning_rate": 1e-12,
+            "checkpoint_settings.run_id": "new",
+            "max_steps": 32,
+        }
+        small = {key: value for key, value in SMALL.items() if not key.startswith("network_settings")}
+        assert train(load_run("3dball", [f"{key}={value}" for key, value in {**small, **other}.items()])) == 0
+        assert "Its actions are spread anew, by σ = 0.3." in capsys.readouterr().out
+        new, _ = read_policy(Path("results/new/policy"))
+        torch.testing.assert_close(new["head.log_std"].exp(), torch.full((2,), 0.3), atol=1e-6, rtol=0)
+
+    def test_discrete_actions_have_nothing_to_spread(self) -> None:
+        train(cartpole("old"))
+        spread = {"checkpoint_settings.initialize_from": "old", "checkpoint_settings.reset_std": 0.3}
+        with pytest.raises(UsageError, match="this policy has none"):
+            train(cartpole("new", **spread))
+
     def test_a_shipped_policy_of_other_networks(self) -> None:
         with pytest.raises(UsageError, match="policy does not fit this run's networks"):
             train(cartpole("new", **{"checkpoint_settings.initialize_from": "3dball"}))

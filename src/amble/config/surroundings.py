@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from amble.config.base import Count, Flag, Plain, Settings, Whole, refused_if_true
+from amble.config.base import Count, Flag, Plain, Positive, Settings, Whole, refused_if_true
 
 
 def _folder_name(name: str) -> str:
@@ -112,6 +112,12 @@ class CheckpointSettings(Settings):
         default=None,
         description="RUN@STEP: the checkpoint of another run whose networks this one starts from, with the step "
         "counter at 0; kept as the run's parentage. resume goes before it.",
+    )
+    reset_std: Positive | None = Field(
+        default=None,
+        description="σ that a run which starts from another's networks explores with at first, as initial_std is to a "
+        "new one; null keeps the σ that the other came to. One that has learned to its end hardly tries "
+        "anything else by itself: 0.2-0.4 for another behaviour, null to go on with the same.",
     )
     resume: Flag = Field(default=False, description="Continue the run of this run-id where it stopped.")
     force: Flag = Field(default=False, description="Overwrite a run of this run-id. Its results are lost.")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from amble.config import RunConfig, is_shipped, load_run
 from amble.errors import AmbleError, UsageError
+from amble.nets.distributions import GaussianHead, Head, HybridHead
 from amble.training import files
 from amble.training.branch import Branch
 from amble.training.checkpoint import latest_checkpoint, load_checkpoint
@@ -45,6 +49,32 @@ def restore(run: RunDirectory, trainer: Learner, branch: Branch | None, init: Pa
     settings = trainer.config.checkpoint_settings
     if settings.resume:
         return resume(run, trainer)
+    said = _start(run, trainer, branch, init)
+    if said and settings.reset_std is not None:
+        reset_std(trainer.policy.head, settings.reset_std)
+        said.append(f"Its actions are spread anew, by σ = {settings.reset_std:g}.")
+    return said
+
+
+def reset_std(head: Head, std: float) -> None:
+    """Have a head's Gaussian explore with this σ.
+
+    Raises:
+        UsageError: its actions have none.
+    """
+    match head:
+        case GaussianHead():
+            with torch.no_grad():
+                head.log_std.fill_(math.log(std))
+        case HybridHead():
+            reset_std(head.continuous, std)
+        case _:
+            raise UsageError(
+                "checkpoint_settings.reset_std sets the σ of Gaussian actions, and this policy has none. Leave it out."
+            )
+
+
+def _start(run: RunDirectory, trainer: Learner, branch: Branch | None, init: Path | None) -> list[str]:
     if branch is not None:
         trainer.load_weights(load_checkpoint(branch.checkpoint)[0])
         return [f"Branching off {branch.run} at step {branch.step:,}."]
