@@ -65,7 +65,7 @@ def _words() -> argparse.Namespace:
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"presets; default: {', '.join(CLAIMS)}")
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="runs a behaviour (default 3)")
     parser.add_argument(
-        "--time", type=seconds, default=300.0, metavar="TIME", help="of every run (default 5m)"
+        "--time", type=seconds, default=900.0, metavar="TIME", help="of every run at most (default 15m)"
     )
     parser.add_argument(
         "--max-steps", type=float, metavar="N", help="env steps of every run; its rate falls to 0 by then"
@@ -74,9 +74,8 @@ def _words() -> argparse.Namespace:
     parser.add_argument(
         "--from",
         dest="start",
-        default="walker-demo",
         metavar="PRESET",
-        help="whose shipped policy they start from; `scratch` for none",
+        help="whose shipped policy they start from (default: the preset's own choice); `scratch` for none",
     )
     parser.add_argument(
         "--set",
@@ -107,7 +106,10 @@ def _planned(names: list[str], words: argparse.Namespace) -> list[Variant]:
     ]
     if words.max_steps is not None:
         overrides.append(Override("max_steps", words.max_steps, f"--max-steps {words.max_steps:g}"))
-    if words.start != "scratch":
+    if words.start == "scratch":
+        keys = ("initialize_from", "reset_std")
+        overrides += [Override(f"checkpoint_settings.{key}", None, "--from scratch") for key in keys]
+    elif words.start is not None:
         overrides.append(
             Override("checkpoint_settings.initialize_from", words.start, f"--from {words.start}")
         )
@@ -157,7 +159,7 @@ def _report(
         except AmbleError as error:
             progress.message(f"{one.name}: no strip: {error}")
     write_file(out / "behaviours.json", json.dumps(as_json(found), indent=1) + "\n")
-    caption = _caption(found, words)
+    caption = _caption(found, sides[0].config.checkpoint_settings.initialize_from)
     write_file(out / "behaviours.md", f"{caption}\n\n{table(found, pictures)}\n")
     for one in found:
         print(f"{one.name}: {'as its name says' if one.holds else 'NOT as its name says'}")
@@ -168,12 +170,12 @@ def _report(
         _publish(found, out, pictures, caption)
 
 
-def _caption(found: list[Behaviour], words: argparse.Namespace) -> str:
+def _caption(found: list[Behaviour], source: str | None) -> str:
     """How the table came about."""
     steps = sorted(seed.env_steps for one in found for seed in one.seeds)
     counts = sorted({len(one.seeds) for one in found})
     many = f"{counts[0]}" if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"
-    start = "from scratch" if words.start == "scratch" else f"from the policy of `{words.start}`"
+    start = "from scratch" if source is None else f"from the policy that comes with `{source}`"
     return (
         f"{many} seed{'s' if many != '1' else ''} each, {start}: {steps[0]:,} to {steps[-1]:,} env steps of training. "
         f"Means over {EPISODES} episodes a seed; in brackets the 95 % interval over seeds. Strips are of the seed of "

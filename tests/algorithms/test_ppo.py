@@ -443,7 +443,9 @@ class TestAdaptiveLearningRate:
             assert figures["learning_rate"] == pytest.approx(expected)
             assert ppo.optimiser.learning_rate == figures["learning_rate"]
 
-    def test_the_kl_aimed_at_falls_with_the_square_of_what_is_left(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_the_kl_aimed_at_falls_with_the_square_of_what_is_left(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         aims: list[float] = []
         monkeypatch.setattr(
             "amble.algorithms.ppo.adapted_learning_rate",

@@ -50,3 +50,13 @@ def test_a_branch_takes_its_parents_settings(trained: Path, monkeypatch: pytest.
     assert config.behavior[1].max_steps == 32
     assert config.checkpoint_settings.run_id == "trained-branch"
     assert config.checkpoint_settings.branch_from == "trained@latest"
+
+
+def test_a_branch_goes_before_what_the_preset_starts_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[Any] = []
+    monkeypatch.setattr("amble.training.run.train", lambda config: taken.append(config) or 0)
+    assert main(["train", "march"]) == 0
+    assert main(["train", "march", "--branch-from", "walk@latest"]) == 0
+    plain, branch = (config.checkpoint_settings for config in taken)
+    assert (plain.initialize_from, plain.branch_from) == ("walker", None)
+    assert (branch.initialize_from, branch.branch_from, branch.reset_std) == (None, "walk@latest", 0.3)

@@ -31,6 +31,7 @@ NAMES = [
     "tiptoe-still",
     "walk",
     "walker",
+    "walker-behaviour",
     "walker-demo",
     "walker-release-21",
     "walker-terms",

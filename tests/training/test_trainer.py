@@ -379,15 +379,13 @@ class TestResume:
         expected = snapshot(half)
         assert {name.split(".")[0] for name in tensors} == {*half.algorithm.networks, "optimiser"}
         # The one never learns and is the same of the same seed; so little passes the bottleneck that it is free.
-        learned = [
-            name for name in tensors if not name.startswith("rnd.target.net") and name != "gail.beta"
-        ]
+        learned = [name for name in tensors if not name.startswith("rnd.target.net") and name != "gail.beta"]
         for name in learned:
             assert not torch.equal(fresh[name], tensors[name]), name
         # Field by field the other kinds have it all; of their meeting it takes too long.
         for part in {name.split(".")[0] if "all signals" in kind else name for name in learned}:
-            mixed = {name: fresh[name] if name == part or name.startswith(f"{part}.") else tensors[name] for name in tensors}
-            assert not same(self.gone_on(make, mixed, state), expected), part
+            anew = {name: fresh[name] for name in tensors if name == part or name.startswith(f"{part}.")}
+            assert not same(self.gone_on(make, {**tensors, **anew}, state), expected), part
         # The whole rollout is one minibatch to these; and none of them has lessons.
         unused = {"lessons", *(["minibatches"] if kind in ("a2c", "pg reward_to_go") else [])}
         for key in set(state) - {"wall_seconds"} - unused:

@@ -91,6 +91,12 @@ def train(
     ]
     overrides = [
         *(settings or []),
+        # Whatever the file starts from otherwise
+        *(
+            [Override("checkpoint_settings.initialize_from", None, "--branch-from")]
+            if branch_from is not None and initialize_from is None
+            else []
+        ),
         # Wherever the file's behaviour lives otherwise
         *([Override("env_settings.env_id", None, f"--env {env}")] if build else []),
         *(Override(key, value, f"{flag} {value}") for flag, key, value in flags if value is not None),
@@ -103,7 +109,7 @@ def train(
         parent = find_branch(branch_from, results_dir or RESULTS).run
         own = [
             Override("checkpoint_settings.run_id", f"{parent.name}-branch", "--branch-from"),
-            Override("checkpoint_settings.initialize_from", None, "--branch-from"),
+            Override("checkpoint_settings.reset_std", None, "--branch-from"),
             Override("checkpoint_settings.force", False, "--branch-from"),
         ]
         config = load_run(parent / "run.yaml", [*own, *overrides])
