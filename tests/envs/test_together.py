@@ -57,6 +57,11 @@ def played(world: Clockwork, works: Mapping[str, Callable[[Part], object]]) -> d
     return more
 
 
+def players_left() -> list[str]:
+    """Threads of the parts `a` and `b` that still run."""
+    return [thread.name for thread in threading.enumerate() if thread.name in ("amble-a", "amble-b")]
+
+
 def test_each_goes_on_at_its_own_pace() -> None:
     seen: dict[str, list[Any]] = {"slow": [], "quick": []}
 
@@ -128,7 +133,7 @@ def test_a_role_that_fails_ends_the_others_by_its_words() -> None:
     with pytest.raises(ZeroDivisionError, match="this one broke"):
         played(Clockwork({"a": 1, "b": 1}), {"a": fail, "b": go})
     assert str(ends["b"]) == "this one broke"
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("amble-")]
+    assert not players_left()
 
 
 def test_a_world_that_fails_ends_all() -> None:
@@ -145,7 +150,7 @@ def test_a_world_that_fails_ends_all() -> None:
 
     with pytest.raises(AmbleError, match="the world is gone"):
         played(world, {"a": work, "b": work})
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("amble-")]
+    assert not players_left()
 
 
 def test_a_part_has_the_batched_spaces() -> None:
