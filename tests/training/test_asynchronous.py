@@ -342,6 +342,16 @@ def rows() -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
+def test_a_folder_for_temporary_files_that_leaves_no_room_for_a_socket(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 25)
+    command = Command(["train", "cartpole-a3c", "--results-dir", str(tmp_path / "results")], folder)
+    _, err = command.process.communicate(timeout=60)
+    assert command.process.returncode == 2
+    assert "the path of this one is too long" in err
+    assert "Set TMPDIR to a shorter one" in err
+    assert not (tmp_path / "results").exists()
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks for processes in Linux's /proc")
 def test_ctrl_c_then_on_as_it_says_then_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Ctrl-C reaches the workers too, as a terminal sends it; a parent that is killed says nothing to them."""

@@ -20,6 +20,7 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import signal
+import tempfile
 import time
 import weakref
 from collections.abc import Callable, Iterator
@@ -38,7 +39,7 @@ from amble.algorithms.a2c import A2C
 from amble.algorithms.a3c import UPDATES, everything
 from amble.algorithms.tally import Tally
 from amble.config import A3CHyperparameters, RunConfig
-from amble.errors import AmbleError
+from amble.errors import AmbleError, UsageError
 from amble.training.learner import Learner, Row, episode_figures
 from amble.training.shared_memory import FileLock, SharedTensors
 from amble.training.trainer import default_num_envs, make_env, rollout_length
@@ -118,7 +119,7 @@ class AsynchronousTrainer(Learner):
     def __init__(self, config: RunConfig):
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload(_PRELOADED)
-        with _interrupts_held():
+        with _interrupts_held(), _short_folder():
             forkserver.ensure_running()  # it loads while this process makes its environment and networks
         super().__init__(config, make_env(config, 1, threads=1))
         hyper = self.behavior.hyperparameters
@@ -377,6 +378,20 @@ def _interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _short_folder() -> Iterator[None]:
+    """Say what to do where the folder for temporary files leaves no room for a socket's name in its path."""
+    try:
+        yield
+    except OSError as error:
+        if "AF_UNIX path too long" not in str(error):
+            raise
+        raise UsageError(
+            f"a3c starts its workers through a socket in the folder for temporary files, and the path of this one is "
+            f"too long for a socket: {tempfile.gettempdir()}. Set TMPDIR to a shorter one, for example TMPDIR=/tmp."
+        ) from error
 
 
 def _end(seats: list[_Seat], lock_path: str) -> None:
