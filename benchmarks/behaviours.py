@@ -4,7 +4,7 @@ Trains each behaviour's preset over seeds from one shipped policy, writes down h
 holds it to what its name claims beside `walk`, and draws a strip of pictures over one gait cycle of each. All of it
 lies in results/behaviours/: `behaviours.md`, `behaviours.json`, NAME.png, and the runs. Ctrl-C keeps what is there; the
 same command goes on: finished runs are kept, and an interrupted one resumes at its last checkpoint. With `--publish`
-the table and the strips are written to docs/ as well.
+the table and the strips are written to docs/ and the README as well.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ from amble.insight.strip import write_strip
 from amble.insight.variants import Run, Variant, plan_variants
 from amble.training.files import write_file
 from amble.training.interrupt import StopRequest
+
+_BEGIN, _END = "<!-- behaviours -->", "<!-- /behaviours -->"
+"""Where the README has the table."""
 
 
 def main() -> int:
@@ -88,7 +91,9 @@ def _words() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, default=Path("results/behaviours"), metavar="DIR")
     parser.add_argument("--no-train", action="store_true", help="only look at the runs that are finished")
     parser.add_argument(
-        "--publish", action="store_true", help="write docs/behaviours.md and docs/pictures/ too"
+        "--publish",
+        action="store_true",
+        help="write the README's table, docs/behaviours.md and docs/pictures/ too",
     )
     words = parser.parse_args()
     for name in words.names:
@@ -189,7 +194,14 @@ def _publish(found: list[Behaviour], out: Path, pictures: dict[str, str], captio
         shutil.copyfile(out / picture, folder / f"behaviour-{name}.png")
     there = {name: f"pictures/behaviour-{name}.png" for name in pictures}
     write_file(Path("docs/behaviours.md"), f"# Behaviours\n\n{caption}\n\n{table(found, there)}\n")
-    print("docs/behaviours.md")
+    there = {name: f"docs/{picture}" for name, picture in there.items()}
+    readme = Path("README.md")
+    before, _, rest = readme.read_text(encoding="utf-8").partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not end:
+        raise AmbleError(f"{readme}: the table's place is not there: {_BEGIN} and {_END}.")
+    write_file(readme, f"{before}{_BEGIN}\n{caption}\n\n{table(found, there)}\n{end}{after}")
+    print(f"docs/behaviours.md, {readme}")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ import pytest
 
 # Before anything imports torch: tests share the machine, and their matrices are small.
 os.environ["OMP_NUM_THREADS"] = "1"
+# As `amble.unity` sets it, which a test may import after gRPC.
+os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "0"
 
 
 @pytest.fixture(scope="session")
