@@ -29,7 +29,8 @@ def test_there_is_a_preset_for_each_behaviour_and_it_is_short() -> None:
         config = load_run(name)
         assert config.rewards is not None
         assert config.env_settings.env_kwargs["body"] == "release_19"  # the Walker's, on which it is based
-        assert config.behavior[1].hyperparameters == load_run("walker").behavior[1].hyperparameters
+        assert config.behavior[1] == load_run("walker-behaviour").behavior[1]
+        assert config.checkpoint_settings.initialize_from == "walker"
 
 
 def test_an_override_reaches_below_a_name_of_the_users(tmp_path: Path) -> None:
