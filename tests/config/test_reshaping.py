@@ -37,7 +37,7 @@ def test_an_override_reaches_below_a_name_of_the_users(tmp_path: Path) -> None:
     config = load_run("march", ["rewards.terms.knee_lift.weight=2", "rewards.penalties.new.term=bounce"])
     assert config.rewards is not None
     assert config.rewards.terms["knee_lift"].weight == 2.0
-    assert config.rewards.terms["knee_lift"].parameters == {"low": 0.5, "high": 0.85}  # the rest stays
+    assert config.rewards.terms["knee_lift"].parameters == {"low": 0.55, "high": 0.9}  # the rest stays
     assert config.rewards.penalties["new"].term == "bounce"
     path = tmp_path / "run.yaml"
     path.write_text(to_yaml(config))
