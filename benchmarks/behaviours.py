@@ -181,8 +181,9 @@ def _caption(found: list[Behaviour], source: str | None) -> str:
     counts = sorted({len(one.seeds) for one in found})
     many = f"{counts[0]}" if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"
     start = "from scratch" if source is None else f"from the policy that comes with `{source}`"
+    taken = f"{steps[0]:,}" if steps[0] == steps[-1] else f"{steps[0]:,} to {steps[-1]:,}"
     return (
-        f"{many} seed{'s' if many != '1' else ''} each, {start}: {steps[0]:,} to {steps[-1]:,} env steps of training. "
+        f"{many} seed{'s' if many != '1' else ''} each, {start}: {taken} env steps of training. "
         f"Means over {EPISODES} episodes a seed; in brackets the 95 % interval over seeds. Strips are of the seed of "
         "median return by the behaviour's own reward."
     )
