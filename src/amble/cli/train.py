@@ -90,13 +90,9 @@ def train(
         ("--branch-from", "checkpoint_settings.resume", False, branch_from is not None and not resume),
     ]
     overrides = [
-        *(settings or []),
         # Whatever the file starts from otherwise
-        *(
-            [Override("checkpoint_settings.initialize_from", None, "--branch-from")]
-            if branch_from is not None and initialize_from is None
-            else []
-        ),
+        *([Override("checkpoint_settings.initialize_from", None, "--branch-from")] if branch_from else []),
+        *(settings or []),
         # Wherever the file's behaviour lives otherwise
         *([Override("env_settings.env_id", None, f"--env {env}")] if build else []),
         *(Override(key, value, f"{flag} {value}") for flag, key, value in flags if value is not None),
