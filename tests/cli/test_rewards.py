@@ -60,3 +60,9 @@ def test_a_branch_goes_before_what_the_preset_starts_from(monkeypatch: pytest.Mo
     plain, branch = (config.checkpoint_settings for config in taken)
     assert (plain.initialize_from, plain.branch_from) == ("walker", None)
     assert (branch.initialize_from, branch.branch_from, branch.reset_std) == (None, "walk@latest", 0.3)
+
+
+def test_a_branch_and_another_start_of_the_users_own_contradict(capsys: pytest.CaptureFixture[str]) -> None:
+    start = ["--set", "checkpoint_settings.initialize_from=other"]
+    assert main(["train", "march", "--branch-from", "walk@latest", *start]) == 2
+    assert "a run starts from one other run" in capsys.readouterr().err
