@@ -224,6 +224,18 @@ def test_settings_of_unity_have_no_effect_elsewhere(tmp_path: Path) -> None:
     ]
 
 
+def test_a_spread_of_actions_is_for_runs_that_start_from_others(tmp_path: Path) -> None:
+    spread = "checkpoint_settings.reset_std=0.3"
+    (line,) = without_effect(load(tmp_path, file_of("3DBall"), spread))
+    assert line == "checkpoint_settings.reset_std has no effect: the run starts from no other's networks."
+    for start in (
+        "checkpoint_settings.initialize_from=old",
+        "checkpoint_settings.branch_from=old@1",
+        "init_path=old",
+    ):
+        assert without_effect(load(tmp_path, file_of("3DBall"), spread, start)) == []
+
+
 # The files of ML-Agents' config/ppo, by what each has besides the plain block; the values are ours.
 
 

@@ -1,4 +1,4 @@
-"""Keys of ML-Agents that a run file may hold and that do nothing in this run: said when it starts, not refused."""
+"""Keys that a run file may hold and that do nothing in its run: said when it starts, not refused."""
 
 from amble.config.parameters import CurriculumSettings
 from amble.config.run import UNITY_ENV, RunConfig
@@ -26,6 +26,10 @@ def without_effect(config: RunConfig) -> list[str]:
             found[f"{above}framework"] = "ML-Agents has removed it"
     if config.checkpoint_settings.train_model:
         found["checkpoint_settings.train_model"] = "a run trains unless inference says otherwise"
+    settings = config.checkpoint_settings
+    starts = (settings.initialize_from, settings.branch_from, config.behavior[1].init_path)
+    if settings.reset_std is not None and not settings.resume and starts == (None, None, None):
+        found["checkpoint_settings.reset_std"] = "the run starts from no other's networks"
     for name, parameter in config.environment_parameters.items():
         if (
             isinstance(parameter, CurriculumSettings)
