@@ -377,6 +377,14 @@ def test_what_is_written_out_reads_back_equal(tmp_path: Path, text: str) -> None
             r"ratio` contradicts objective: kl_penalty bounds the KL of the whole action",
         ),
         (
+            walker("hyperparameters: {mirror: true, distribution: beta}"),
+            r"mirror` contradicts distribution: beta: only a Gaussian's actions are known in the mirror",
+        ),
+        (
+            walker("hyperparameters: {mirror: true}\nnetwork_settings: {memory: {}}"),
+            r"line 4: `\S+network_settings\.memory` contradicts mirror: what a memory holds has no mirror image",
+        ),
+        (
             walker("network_settings: {deterministic: true}"),
             "deterministic` cannot be true while a policy learns",
         ),

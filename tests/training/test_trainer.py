@@ -453,3 +453,19 @@ def test_a_device_that_is_not_there(trainer: Callable[..., Trainer], monkeypatch
         UsageError, match=r"torch_settings\.device is cuda, but this torch sees no CUDA device"
     ):
         trainer(**{"torch_settings.device": "cuda"})
+
+
+class TestMirror:
+    def test_of_a_body_that_says_how_it_looks_there(self) -> None:
+        settings = {**SMALL, "env_settings.backend": None, "hyperparameters.mirror": True}
+        overrides = [f"{key}={value}" for key, value in settings.items() if value is not None]
+        walker = Trainer(run_from_env("amble/Walker-v0", "ppo", overrides))
+        assert "half of the samples in a mirror" in walker.algorithm.describe()
+        assert walker.iterate()["skipped_steps"] == 0
+        walker.close()
+
+    def test_no_other_is_shown_one(self, trainer: Callable[..., Trainer]) -> None:
+        with pytest.raises(
+            UsageError, match=r"hyperparameters\.mirror: this environment does not say what it looks like"
+        ):
+            trainer(**{"hyperparameters.mirror": True})

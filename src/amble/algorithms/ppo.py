@@ -11,6 +11,7 @@ from torch import Tensor
 
 from amble.algorithms.algorithm import Algorithm, Figures, Problem, beta_at, rate_at
 from amble.algorithms.diagnostics import ImportanceDiagnostics
+from amble.algorithms.mirror import Mirror
 from amble.algorithms.optimiser import Optimiser
 from amble.algorithms.reward_signals import Aside, Extrinsic, RewardSignal
 from amble.algorithms.rollout import Rollout, Samples, horizon_ends, known, minibatches
@@ -61,6 +62,7 @@ class PPO(Algorithm):
     Attributes:
         signals: what the advantage is made of; each has a value of its own.
         asides: what learns after each update: the signals that do, and whatever else there is.
+        mirror: what shows half of the samples to the update in a mirror; None for none.
         epoch: carries out an epoch's gradient steps; torch's loop unless another is put here.
     """
 
@@ -74,10 +76,11 @@ class PPO(Algorithm):
         *,
         signals: Sequence[RewardSignal] = (),
         asides: Sequence[Aside] = (),
+        mirror: Mirror | None = None,
     ):
         """As `Algorithm`. The critic has a value of each of the `signals`; without any, the problem's reward is it."""
         super().__init__(policy, problem, rng, critic=critic)
-        self.critic, self.settings = critic, settings
+        self.critic, self.settings, self.mirror = critic, settings, mirror
         self.signals = list(signals) or [Extrinsic(problem.gamma, problem.reward_strength)]
         self.asides = [*self.signals, *asides]
         self.optimiser = Optimiser(
@@ -110,6 +113,8 @@ class PPO(Algorithm):
         samples = rollout.as_samples(
             advantage, self.critic.to_units(value_target), self.critic.to_units(value)
         )
+        if self.mirror is not None:
+            samples = self.mirror.half_of(samples, self.rng)
         if s.objective == "kl_penalty":
             samples.distribution_old = self._distribution(samples)
 
@@ -150,6 +155,8 @@ class PPO(Algorithm):
     def describe(self) -> str:
         """In a few words, what becomes of a rollout."""
         words = f"minibatches of {self.settings.batch_size}, {self.settings.num_epoch} epochs"
+        if self.mirror is not None:
+            words += ", half of the samples in a mirror"
         if any(not isinstance(signal, Extrinsic) for signal in self.signals):
             words += ", paid by " + " and ".join(f"{one.name} (× {one.strength:g})" for one in self.signals)
         return words

@@ -173,6 +173,13 @@ class BehaviorSettings(Settings):
                 f"contradicts estimator {hyper.estimator}: the Q critic has no memory. Remove the block, or take "
                 "an estimator with V (baseline, td, gae) or none (total_return, reward_to_go).",
             )
+        if getattr(hyper, "mirror", False):
+            raise contradiction(
+                ("network_settings", "memory"),
+                ("hyperparameters", "mirror"),
+                "contradicts mirror: what a memory holds has no mirror image. Remove the block, or set mirror to "
+                "false.",
+            )
         batch_size = getattr(hyper, "batch_size", None)
         if batch_size is not None and memory.sequence_length > batch_size:
             raise contradiction(

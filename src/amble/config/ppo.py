@@ -99,6 +99,12 @@ class PPOHyperparameters(GradientHyperparameters):
         description="Epochs of an iteration stop when the estimate of KL(old‖new) passes this (nats), "
         "null for never. Usual: 0.01-0.05. Too small: almost every update is cut short.",
     )
+    mirror: Flag = Field(
+        default=False,
+        description="Whether half of each rollout, drawn anew, is learned from as it looks in a mirror, left and right "
+        "exchanged: for a body that says how it looks there (the Walker does) and a reward that is the same on both "
+        "sides. On where the reward is not: unlearns what it pays for. Off: slower, and often a limp.",
+    )
     value_coefficient: NonNegative = Field(
         default=0.5,
         description="c_v, weight of the value loss (dimensionless). Usual: 0.25-1. Too small: a critic "
@@ -124,6 +130,13 @@ class PPOHyperparameters(GradientHyperparameters):
                 f"does not fit: batch_size ({self.batch_size}) exceeds buffer_size ({self.buffer_size}), and "
                 f"a minibatch cannot hold more decisions than an iteration collects. Lower the first or "
                 f"raise the second.",
+            )
+        if self.mirror and self.distribution != "gaussian":
+            raise contradiction(
+                "mirror",
+                "distribution",
+                f"contradicts distribution: {self.distribution}: only a Gaussian's actions are known in the mirror. "
+                "Use distribution: gaussian, or mirror: false.",
             )
         if self.objective == "kl_penalty" and self.ratio == "per_dimension":
             raise contradiction(

@@ -9,6 +9,7 @@ from gymnasium import spaces
 
 from amble.algorithms.a2c import A2C
 from amble.algorithms.algorithm import Algorithm, Problem
+from amble.algorithms.mirror import Exchange, Mirror
 from amble.algorithms.pg import NEEDS_Q, NEEDS_VALUE, PG
 from amble.algorithms.ppo import PPO
 from amble.algorithms.trpo import TRPO
@@ -20,6 +21,8 @@ from amble.config import (
     PPOHyperparameters,
     TRPOHyperparameters,
 )
+from amble.envs.mirror import Exchange as BodyExchange
+from amble.envs.mirror import Mirror as BodyMirror
 from amble.errors import UsageError
 from amble.nets.actor_critic import Policy
 from amble.nets.critics import Critic, QCritic
@@ -52,8 +55,9 @@ def build_algorithm(
     weights: torch.Generator,
     minibatches: torch.Generator,
     device: torch.device,
+    mirror: BodyMirror | None = None,
 ) -> Algorithm:
-    """The algorithm of the behaviour's trainer, with the critics that it learns by."""
+    """The algorithm of the behaviour's trainer, with the critics that it learns by; `mirror` is the environment's."""
     hyper = behavior.hyperparameters
     shape, standardise = net_shape(behavior.network_settings), hyper.normalize_returns
     extrinsic = behavior.reward_signals.extrinsic or ExtrinsicReward(strength=0.0)
@@ -83,7 +87,16 @@ def build_algorithm(
         value = critic(len(behavior.reward_signals.names))
         signals = build_signals(behavior.reward_signals, policy, weights)
         cloning = build_cloning(behavior, hyper, policy)
-        return PPO(policy, value, hyper, problem, minibatches, signals=signals, asides=cloning)
+        return PPO(
+            policy,
+            value,
+            hyper,
+            problem,
+            minibatches,
+            signals=signals,
+            asides=cloning,
+            mirror=_build_mirror(policy, mirror) if hyper.mirror else None,
+        )
     if isinstance(hyper, A2CHyperparameters):
         return A2C(policy, critic(), hyper, problem, minibatches)
     if isinstance(hyper, PGHyperparameters):
@@ -98,3 +111,19 @@ def build_algorithm(
     if isinstance(hyper, TRPOHyperparameters):
         return TRPO(policy, critic(), hyper, problem, minibatches)
     raise UsageError(f"No algorithm is built for trainer {behavior.trainer_type} here.")
+
+
+def _build_mirror(policy: Policy, mirror: BodyMirror | None) -> Mirror:
+    if mirror is None:
+        raise UsageError(
+            "hyperparameters.mirror: this environment does not say what it looks like in a mirror. amble/Walker-v0 "
+            "does; set it to false for others."
+        )
+
+    def exchange(one: BodyExchange) -> Exchange:
+        return Exchange(
+            torch.as_tensor(one.index, device=policy.device),
+            torch.as_tensor(one.sign, device=policy.device, dtype=torch.float32),
+        )
+
+    return Mirror(exchange(mirror.observation), exchange(mirror.action), policy.normaliser)

@@ -54,7 +54,14 @@ class Learner(ABC):
             self.behavior, env.single_observation_space, env.single_action_space, weights
         ).to(self.device)
         self.minibatches = self.seeds.generator("minibatches")
-        self.algorithm = build_algorithm(self.behavior, self.policy, weights, self.minibatches, self.device)
+        self.algorithm = build_algorithm(
+            self.behavior,
+            self.policy,
+            weights,
+            self.minibatches,
+            self.device,
+            mirror=getattr(env.unwrapped, "mirror", None),
+        )
         chosen = choose(self.algorithm, config.torch_settings.learner, self.device)
         self.gradient_steps, self.acting = chosen.words, chosen.acting
         self.env_steps, self.iteration = 0, 0

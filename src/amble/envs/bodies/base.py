@@ -37,6 +37,7 @@ from mujoco.batch import Batch
 from amble.envs.backends.cores import usable_cores
 from amble.envs.bodies.published import BodySignals, MuJoCoSignals, Referee
 from amble.envs.bodies.rendering import BodyRenderer
+from amble.envs.mirror import Mirror
 from amble.envs.parameters import EpisodeParameters, Limits, Value
 from amble.errors import AmbleError, EnvironmentFault, UsageError
 
@@ -73,6 +74,9 @@ class BodyVectorEnv(VectorEnv, ABC):
     }
     camera: ClassVar[str | int] = -1  # a camera of the model, or -1 for MuJoCo's free one
     adjustable: ClassVar[Mapping[str, Limits]] = {}  # settings that can change from episode to episode
+    mirror: ClassVar[Mirror | None] = (
+        None  # left and right exchanged, of a body that is the same on both sides
+    )
 
     def __init__(
         self,

@@ -27,6 +27,7 @@ from amble.envs.bodies.single import SingleBodyEnv
 from amble.envs.bodies.walker.actions import ACTION_SIZE, ActionMap
 from amble.envs.bodies.walker.driven import Drive, Simulators, State, observe
 from amble.envs.bodies.walker.measures import WalkerSignals
+from amble.envs.bodies.walker.mirror import MIRROR
 from amble.envs.bodies.walker.model import UNITY_IN_WORLD, build
 from amble.envs.bodies.walker.observation import OBSERVATION_SIZE, places
 from amble.envs.bodies.walker.passes import Sizes, Task
@@ -45,6 +46,7 @@ class WalkerVectorEnv(BodyVectorEnv):
     """B Walkers, each on a platform of its own. See `WalkerSettings` for every keyword argument."""
 
     camera = "follow"
+    mirror = MIRROR
     adjustable: ClassVar[Mapping[str, Limits]] = {
         "gravity": Limits(),
         **dict.fromkeys(_TORSO, Limits(above=0.0)),

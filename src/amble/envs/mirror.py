@@ -1,0 +1,27 @@
+"""What a body looks like in a mirror: left and right exchanged, as an index and a sign for every number.
+
+Axes: O observation, A action.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float, Int
+
+
+class Exchange(NamedTuple):
+    """x in the mirror is `x[..., index] * sign`; the mirror's mirror image is x."""
+
+    index: Int[np.ndarray, "n"]
+    sign: Float[np.ndarray, "n"]
+
+
+class Mirror(NamedTuple):
+    """Of a body that is the same on both sides: from M·s, M·a leads to M·s', and pays what a pays in s."""
+
+    observation: Exchange
+    """(O,)"""
+    action: Exchange
+    """(A,)"""
