@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from amble.config import list_presets, load_run, to_yaml
+from amble.config import PPOHyperparameters, list_presets, load_run, to_yaml
 
 NAMES = [
     "3dball",
@@ -62,11 +62,20 @@ def test_the_walkers_are_the_two_releases_bodies() -> None:
     assert load_run("walker-release-21").env_settings.env_kwargs == {"body": "release_21"}
 
 
-def test_the_demo_narrows_the_speed_and_says_so() -> None:
-    demo = load_run("walker-demo")
-    assert demo.env_settings.env_kwargs == {"body": "release_19", "target_speed_range": [1.0, 4.0]}
+def test_the_demo_is_the_whole_task_in_less_time() -> None:
+    walker, demo = load_run("walker"), load_run("walker-demo")
+    assert demo.env_settings.env_kwargs == walker.env_settings.env_kwargs
+    assert demo.behavior[1].max_steps < walker.behavior[1].max_steps
     assert demo.time_limit is not None
-    assert "1-4 m/s" in demo.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "mirror"), [("walk", True), ("limp", False), ("sidestep", False), ("spin", False)]
+)
+def test_a_reward_that_tells_left_from_right_has_no_mirror(name: str, mirror: bool) -> None:
+    hyper = load_run(name).behavior[1].hyperparameters
+    assert isinstance(hyper, PPOHyperparameters)
+    assert hyper.mirror is mirror
 
 
 def test_the_ball_keeps_unitys_rollout_and_network() -> None:
