@@ -24,10 +24,10 @@ walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a f
 	@$(BIN)/amble evaluate $(DEMO) --episodes 100
 	@$(BIN)/amble play $(DEMO) --seconds 20 || true
 	@echo
-	@echo "Look at $(DEMO)/video.mp4 and $(DEMO)/curve.png. Go on from here to the whole task, every target speed:"
-	@echo "    $(BIN)/amble train walker --initialize-from walker-demo"
+	@echo "Look at $(DEMO)/video.mp4 and $(DEMO)/curve.png. Twice as long a run gets further:"
+	@echo "    $(BIN)/amble train walker"
 
-behaviours: $(READY)  ## train the behaviours, three seeds each, and hold them to their names: 3 hours on one core
+behaviours: $(READY)  ## train the behaviours, three seeds each, and hold them to their names: 2 hours on one core
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/behaviours.py $(BEHAVIOURS_ARGS)
 
 JOBS ?= 2
