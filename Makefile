@@ -27,7 +27,7 @@ walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a f
 	@echo "Look at $(DEMO)/video.mp4 and $(DEMO)/curve.png. Twice as long a run gets further:"
 	@echo "    $(BIN)/amble train walker"
 
-behaviours: $(READY)  ## train the behaviours, three seeds each, and hold them to their names: 2 hours on one core
+behaviours: $(READY)  ## train the behaviours, three seeds each, and hold them to their names: 3 hours on one core
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/behaviours.py $(BEHAVIOURS_ARGS)
 
 JOBS ?= 2
