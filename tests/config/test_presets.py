@@ -69,8 +69,10 @@ def test_the_demo_is_the_whole_task_in_less_time() -> None:
     assert demo.time_limit is not None
 
 
-@pytest.mark.parametrize(("name", "mirror"), [("walker", True), ("walk", False), ("limp", False)])
-def test_a_reward_that_may_tell_left_from_right_has_no_mirror(name: str, mirror: bool) -> None:
+@pytest.mark.parametrize(
+    ("name", "mirror"), [("walk", True), ("limp", False), ("sidestep", False), ("spin", False)]
+)
+def test_a_reward_that_tells_left_from_right_has_no_mirror(name: str, mirror: bool) -> None:
     hyper = load_run(name).behavior[1].hyperparameters
     assert isinstance(hyper, PPOHyperparameters)
     assert hyper.mirror is mirror
