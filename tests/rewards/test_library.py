@@ -101,6 +101,7 @@ def test_gait() -> None:
     )  # 0.65 of 0.5 … 0.8
     assert gait.foot_slip(two(2.0, 3.0), LEFT) == 2.0
     assert gait.long_strides(two(0.5, 1.25), most=1.0) == 0.75
+    np.testing.assert_allclose(gait.passing_legs(np.array([0.2, 0.9, 1.5]), most=0.6), [1.0, 0.5, 0.0])
 
 
 def test_feats() -> None:

@@ -66,3 +66,9 @@ def foot_slip(foot_speed, foot_contact):
 def long_strides(contact_time, *, most: float = 1.0):
     """1 until a foot has been on the ground for `most` seconds, falling to 0 at twice that: both feet must move."""
     return np.clip(2.0 - contact_time.max(axis=1) / most, 0.0, 1.0)
+
+
+@term(lowest=0.0, highest=1.0)
+def passing_legs(lead_time, *, most: float = 0.6):
+    """1 until one foot has been ahead for `most` seconds, falling to 0 at twice that: a lunge does not pay."""
+    return np.clip(2.0 - lead_time / most, 0.0, 1.0)

@@ -49,6 +49,7 @@ def test_the_start_pose(env: WalkerVectorEnv) -> None:
         "spin_rate": 0.0,
         "knee_height": [1.2, 1.2], "hand_height": [3.988, 3.988], "foot_height": [0.0319, 0.0319], "foot_pitch": [0, 0],
         "velocity": [0, 0, 0], "foot_speed": [0, 0], "head_height": 5.35, "goal_distance": 1000.0,
+        "foot_ahead": [0.04, 0.04],  # the ankle 0.1 before the hips, the sole's middle 0.06 behind it
     }.items():  # fmt: skip
         np.testing.assert_allclose(source.read(name)[0], expected, atol=1e-3, err_msg=name)
     assert source.read("body_weight")[0] == pytest.approx(100 * 14.715)
@@ -94,6 +95,26 @@ def _ends_of_left_foot(env: WalkerVectorEnv) -> tuple[float, float]:
     forward = parts.axes[0, foot].reshape(3, 3)[:, 2] * parts.extent[foot, 2]
     centre = parts.centre[0, foot]
     return float((centre + forward)[2]), float((centre - forward)[2])
+
+
+def test_a_foot_leads_until_the_other_has_passed_it(env: WalkerVectorEnv) -> None:
+    source = placed(env, yaw=0.5)
+    source.watch(["lead_time"])
+    hips = [env.model.joint(f"thigh{side}_x").qposadr[0] for side in "LR"]
+    seconds = env.settings.decision_seconds
+    # Unity's angle of a thigh is negative with the knee before the hips
+    seen = []
+    for left, right in [(-0.4, 0.4), (-0.4, 0.4), (-0.3, -0.3), (0.4, -0.4), (0.4, -0.4)]:
+        source.before(standing())
+        env.batch.qpos[0, hips] = left, right
+        env._settle(np.arange(1))
+        ahead = source.read("foot_ahead")[0]
+        assert np.sign(ahead[0] - ahead[1]).round() == np.sign(right - left)
+        seen.append(source.read("lead_time")[0])
+        assert source.read("lead_time")[0] == seen[-1], "reading does not count"
+    np.testing.assert_allclose(seen, [0.0, seconds, 2 * seconds, 0.0, seconds], atol=1e-9)
+    source.forget(np.arange(1))
+    assert source.read("lead_time")[0] == 0.0
 
 
 def test_torques_of_a_standing_body_balance_gravity_and_ground(env: WalkerVectorEnv) -> None:

@@ -27,6 +27,8 @@ _FRU = ("forward", "right", "up")
 _EFFORT = {"joint_torque", "power", "energy"}
 _FEET = {"foot_load", "air_time", "contact_time", "landing_air_time", "duty_factor"}
 _DUTY_SECONDS = 2.0
+_LEAD = 0.1
+"""Standing heights by which a foot must be ahead of the other to take the lead."""
 
 
 class WalkerSignals(BodySignals):
@@ -46,6 +48,10 @@ class WalkerSignals(BodySignals):
         self._standing = s.skeleton.start_height - s.skeleton.ground_height
         self.measured = self.nothing(env)
         """For `driven.py`, which measures in every substep."""
+        self._leader: Float[np.ndarray, "B"] = np.zeros(env.num_envs)
+        """1 where the left foot led at the last decision's end, -1 the right, 0 neither yet."""
+        self._led: Float[np.ndarray, "B"] = np.zeros(env.num_envs)
+        """s that it had led by then."""
         super().__init__(env, substeps=s.substeps, substep_seconds=s.timestep)
 
     @staticmethod
@@ -70,6 +76,8 @@ class WalkerSignals(BodySignals):
     def before(self, actions: Float[np.ndarray, "B A"]) -> None:
         """A decision is about to be carried out."""
         super().before(actions)
+        if "lead_time" in self._watched:
+            self._led, self._leader = self._lead_time(), self._leading()
         m = self.measured
         m.torque[:], m.power[:], m.load[:], m.landing[:] = 0.0, 0.0, 0.0, 0.0
 
@@ -78,6 +86,7 @@ class WalkerSignals(BodySignals):
         super().forget(ids)
         m = self.measured
         m.air[ids], m.stance[ids], m.duty[ids] = 0.0, 0.0, 0.5
+        self._leader[ids], self._led[ids] = 0.0, 0.0
 
     def _more(self) -> Iterable[tuple[Signal, Read]]:
         env, task, parts, at = self.env, self.env.task, self._parts, self._index
@@ -139,6 +148,14 @@ class WalkerSignals(BodySignals):
         )
         yield Signal("foot_speed", "m/s", "of each foot along the ground", SIDES), self._foot_speed
         yield (
+            Signal("foot_ahead", "m", "of each foot before the hips, the way they face", SIDES),
+            self._foot_ahead,
+        )
+        yield (
+            Signal("lead_time", "s", "since the foot that is ahead has passed the other"),
+            self._lead_time,
+        )
+        yield (
             Signal("foot_contact", YES_NO, "whether each foot is on the ground", SIDES),
             lambda: env.contact[:, feet],
         )
@@ -194,9 +211,13 @@ class WalkerSignals(BodySignals):
         fx, fy = self.env.task.goal_forward
         return np.stack([fx * vx + fy * vy, fx * vy - fy * vx, vz], axis=1)
 
-    def _heading_error(self) -> Float[np.ndarray, "B"]:
+    def _heading(self) -> tuple[Float[np.ndarray, "B"], Float[np.ndarray, "B"]]:
+        """The way the hips face, its level part."""
         w, x, y, z = self._parts.quaternion[:, self._index["hips"]].T
-        hx, hy = 2 * (x * z + w * y), 2 * (y * z - w * x)
+        return 2 * (x * z + w * y), 2 * (y * z - w * x)
+
+    def _heading_error(self) -> Float[np.ndarray, "B"]:
+        hx, hy = self._heading()
         fx, fy = self.env.task.goal_forward
         return np.arctan2(fx * hy - fy * hx, fx * hx + fy * hy)
 
@@ -210,6 +231,22 @@ class WalkerSignals(BodySignals):
         arm = parts.centre[:, feet] - parts.centre_of_mass[:, None]
         velocity = parts.spatial[:, feet, 3:] + np.cross(parts.spatial[:, feet, :3], arm)
         return np.hypot(velocity[..., 0], velocity[..., 1])
+
+    def _foot_ahead(self) -> Float[np.ndarray, "B F"]:
+        parts, feet = self._parts, self._feet
+        heading = np.stack(self._heading(), axis=1)
+        heading /= np.maximum(np.linalg.norm(heading, axis=1, keepdims=True), 1e-9)
+        arm = parts.centre[:, feet, :2] - parts.position[:, [self._index["hips"]], :2]
+        return np.einsum("bfc,bc->bf", arm, heading)
+
+    def _leading(self) -> Float[np.ndarray, "B"]:
+        """1 where the left foot leads, -1 the right, 0 neither yet: who has led leads until it is passed."""
+        left, right = self._foot_ahead().T
+        clear = np.abs(left - right) > _LEAD * self._standing
+        return np.where(clear, np.sign(left - right), self._leader)
+
+    def _lead_time(self) -> Float[np.ndarray, "B"]:
+        return np.where(self._leading() == self._leader, self._led + self._seconds, 0.0)
 
 
 def _up(q: Float[np.ndarray, "B 4"]) -> Float[np.ndarray, "B"]:
