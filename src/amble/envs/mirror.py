@@ -5,13 +5,15 @@ Axes: O observation, A action.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Int
 
 
-class Exchange(NamedTuple):
+@dataclass(frozen=True)
+class Exchange:
     """x in the mirror is `x[..., index] * sign`; the mirror's mirror image is x."""
 
     index: Int[np.ndarray, "n"]
