@@ -18,7 +18,7 @@ DEMO := results/walker-demo
 .PHONY: walker behaviours test test-peers test-unity-peers fuzz proto lint reproduce clean test-mlagents-learn
 .PHONY: bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium bench-a3c bench-learner bench-limit bench-scaling bench-peers bench-unity bench-exploration
 
-walker: $(READY)  ## teach the Walker to run at its target: 12 minutes, then a film and the learning curve
+walker: $(READY)  ## teach the Walker to run at its target: 20 minutes, then a film and the learning curve
 	$(BIN)/amble train walker-demo --force
 	@$(BIN)/amble plot $(DEMO)
 	@$(BIN)/amble evaluate $(DEMO) --episodes 100

@@ -29,7 +29,12 @@ def test_there_is_a_preset_for_each_behaviour_and_it_is_short() -> None:
         config = load_run(name)
         assert config.rewards is not None
         assert config.env_settings.env_kwargs["body"] == "release_19"  # the Walker's, on which it is based
-        assert config.behavior[1] == load_run("walker-behaviour").behavior[1]
+        own = {
+            "hyperparameters",
+            "max_steps",
+        }  # no mirror for one-sided rewards; more steps for what takes longer
+        shared = load_run("walker-behaviour").behavior[1]
+        assert config.behavior[1].model_dump(exclude=own) == shared.model_dump(exclude=own)
         assert config.checkpoint_settings.initialize_from == "walker"
 
 

@@ -124,6 +124,7 @@ def test_the_walker_learns_the_same_as_without_the_wire(tmp_path: Path) -> None:
     small = [
         "hyperparameters.buffer_size=400",
         "hyperparameters.batch_size=100",
+        "hyperparameters.mirror=false",
         "network_settings.hidden_units=32",
     ]
     small += ["env_settings.seed=5", "torch_settings.learner=torch"]
@@ -134,7 +135,11 @@ def test_the_walker_learns_the_same_as_without_the_wire(tmp_path: Path) -> None:
     port = free_port()
     scene = FromTheSeed("amble/Walker-v0", "Walker?team=0", 10, env_kwargs={"body": "release_19"}, threads=1)
     playing = Running(scene, port)
-    unity = ["env_settings.env_id=amble/Unity-v0", f"env_settings.base_port={port}"]
+    unity = [
+        "env_settings.env_id=amble/Unity-v0",
+        "env_settings.num_envs=1",
+        f"env_settings.base_port={port}",
+    ]
     start = Seeds(5).integer("environments")
     there = Trainer(load_run("walker", [*small, *unity, f"env_settings.env_kwargs={{seed: {start}}}"]))
     theirs = [there.iterate() for _ in range(3)]

@@ -9,6 +9,13 @@ from amble.cli.runs import RESULTS, load_own_terms
 from amble.errors import UsageError
 
 
+def is_preset(run: str | None) -> bool:
+    """Whether a run is named by its preset and not by a file."""
+    from amble.config import list_presets
+
+    return run in [preset.name for preset in list_presets()]
+
+
 def train(
     run: Annotated[
         str | None, typer.Argument(metavar="PRESET|RUN_FILE", help="A preset's name or a run file's path.")
@@ -95,6 +102,8 @@ def train(
         *(settings or []),
         # Wherever the file's behaviour lives otherwise
         *([Override("env_settings.env_id", None, f"--env {env}")] if build else []),
+        # A preset's number is of bodies, not of builds
+        *([Override("env_settings.num_envs", None, f"--env {env}")] if build and is_preset(run) else []),
         *(Override(key, value, f"{flag} {value}") for flag, key, value in flags if value is not None),
         *(Override(key, value, flag) for flag, key, value, asked in switches if asked),
     ]
