@@ -120,3 +120,16 @@ def test_refusals(words: list[str], message: str, capsys: pytest.CaptureFixture[
     assert message in err
     assert err.count("\n") == 1
     assert out == ""
+
+
+def test_a_presets_number_of_bodies_is_no_number_of_builds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build = tmp_path / "Walker.x86_64"
+    build.write_text("")
+    build.chmod(0o755)
+    taken: list[RunConfig] = []
+    monkeypatch.setattr("amble.training.run.train", lambda config: taken.append(config) or 0)
+    assert main(["train", "walker", "--env", str(build)]) == 0
+    assert main(["train", "walker", "--env", str(build), "--num-envs", "3"]) == 0
+    assert [config.env_settings.num_envs for config in taken] == [None, 3]

@@ -9,13 +9,6 @@ from amble.cli.runs import RESULTS, load_own_terms
 from amble.errors import UsageError
 
 
-def is_preset(run: str | None) -> bool:
-    """Whether a run is named by its preset and not by a file."""
-    from amble.config import list_presets
-
-    return run in [preset.name for preset in list_presets()]
-
-
 def train(
     run: Annotated[
         str | None, typer.Argument(metavar="PRESET|RUN_FILE", help="A preset's name or a run file's path.")
@@ -58,7 +51,7 @@ def train(
     ] = None,
 ) -> int:
     """Train a policy from a preset, an ML-Agents run file or a Gymnasium id."""
-    from amble.config import Override, load_run, run_from_env
+    from amble.config import Override, list_presets, load_run, run_from_env
     from amble.unity.launch import is_build
 
     build = env is not None and is_build(env)
@@ -103,7 +96,11 @@ def train(
         # Wherever the file's behaviour lives otherwise
         *([Override("env_settings.env_id", None, f"--env {env}")] if build else []),
         # A preset's number is of bodies, not of builds
-        *([Override("env_settings.num_envs", None, f"--env {env}")] if build and is_preset(run) else []),
+        *(
+            [Override("env_settings.num_envs", None, f"--env {env}")]
+            if build and run in {preset.name for preset in list_presets()}
+            else []
+        ),
         *(Override(key, value, f"{flag} {value}") for flag, key, value in flags if value is not None),
         *(Override(key, value, flag) for flag, key, value, asked in switches if asked),
     ]
