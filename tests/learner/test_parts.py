@@ -19,12 +19,13 @@ WIDE: dict[str, Any] = {"hidden": [256, 256], "observations": 7, "dimensions": 3
 @pytest.mark.parametrize(
     ("n", "largest", "parts"),
     [
-        (1024, 256 * 256, 2),  # 2¹⁰ · 2¹⁶ = 2²⁶ multiplications, 2²⁵ a part
+        (512, 256 * 256, 2),  # 2⁹ · 2¹⁶ = 2²⁵ multiplications, 2²⁴ a part
         (511, 256 * 256, 1),
+        (1024, 256 * 256, 4),
         (64, 64 * 64, 1),
-        (2048, 512 * 512, 4),  # 2²⁹ are worth 16, but four have 512 rows each
+        (2048, 512 * 512, 4),  # 2²⁹ are worth 32, but four have 512 rows each
         (4096, 512 * 512, 8),
-        (256, 1024 * 1024, 2),  # 2²⁸ are worth 8, but two have 128 rows each
+        (256, 1024 * 1024, 2),  # 2²⁸ are worth 16, but two have 128 rows each
     ],
 )
 def test_parts_of_a_minibatch(n: int, largest: int, parts: int) -> None:
