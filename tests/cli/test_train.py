@@ -7,6 +7,7 @@ import pytest
 
 from amble.cli import main
 from amble.config import RunConfig
+from amble.config.ppo import PPOHyperparameters
 
 
 @pytest.fixture
@@ -122,7 +123,7 @@ def test_refusals(words: list[str], message: str, capsys: pytest.CaptureFixture[
     assert out == ""
 
 
-def test_a_presets_number_of_bodies_is_no_number_of_builds(
+def test_what_a_preset_says_of_our_bodies_is_not_said_of_builds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     build = tmp_path / "Walker.x86_64"
@@ -132,4 +133,9 @@ def test_a_presets_number_of_bodies_is_no_number_of_builds(
     monkeypatch.setattr("amble.training.run.train", lambda config: taken.append(config) or 0)
     assert main(["train", "walker", "--env", str(build)]) == 0
     assert main(["train", "walker", "--env", str(build), "--num-envs", "3"]) == 0
-    assert [config.env_settings.num_envs for config in taken] == [None, 3]
+    mirrored = ["--set", "hyperparameters.mirror=true", "--set", "env_settings.num_envs=2"]
+    assert main(["train", "walker", "--env", str(build), *mirrored]) == 0
+    assert main(["train", "walker-behaviour", "--env", str(build), "--set", "rewards=null"]) == 0
+    assert [config.env_settings.num_envs for config in taken] == [None, 3, 2, None]
+    hyper = [config.behavior[1].hyperparameters for config in taken]
+    assert [isinstance(one, PPOHyperparameters) and one.mirror for one in hyper] == [False, False, True, False]

@@ -1,12 +1,17 @@
 """`amble train`: a preset, a run file or any Gymnasium id."""
 
+from __future__ import annotations
+
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from amble.cli.runs import RESULTS, load_own_terms
 from amble.errors import UsageError
+
+if TYPE_CHECKING:
+    from amble.config import Override
 
 
 def train(
@@ -92,15 +97,10 @@ def train(
     overrides = [
         # Whatever the file starts from otherwise
         *([Override("checkpoint_settings.initialize_from", None, "--branch-from")] if branch_from else []),
+        *(_of_our_bodies(run, f"--env {env}") if build else []),
         *(settings or []),
         # Wherever the file's behaviour lives otherwise
         *([Override("env_settings.env_id", None, f"--env {env}")] if build else []),
-        # A preset's number is of bodies, not of builds
-        *(
-            [Override("env_settings.num_envs", None, f"--env {env}")]
-            if build and run in {preset.name for preset in list_presets()}
-            else []
-        ),
         *(Override(key, value, f"{flag} {value}") for flag, key, value in flags if value is not None),
         *(Override(key, value, flag) for flag, key, value, asked in switches if asked),
     ]
@@ -128,3 +128,16 @@ def train(
     from amble.training.run import train as train_run
 
     return train_run(config)
+
+
+def _of_our_bodies(run: str | None, source: str) -> list[Override]:
+    """What a preset says of our bodies and no build takes: how many at a time, and what a mirror makes of them."""
+    from amble.config import Override, list_presets, load_run
+
+    if run not in {preset.name for preset in list_presets()}:
+        return []
+    mirrored = getattr(load_run(run).behavior[1].hyperparameters, "mirror", False)
+    return [
+        Override("env_settings.num_envs", None, source),
+        *([Override("hyperparameters.mirror", False, source)] if mirrored else []),
+    ]
