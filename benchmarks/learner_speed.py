@@ -121,7 +121,7 @@ def steps(hidden: list[int], activation: Any, size: int, turns: int, compiled: b
         lap: list[float] = []
         for ppo in learners:
             start = time.perf_counter()
-            with torch_threads(update_threads(size, hidden[0])):
+            with torch_threads(update_threads(size, hidden[0], in_parts=ppo is learners[-1])):
                 ppo.epoch(samples, order, 0.2, 0.01)
             lap.append(1e3 * (time.perf_counter() - start) / len(order))
         laps.append(lap)

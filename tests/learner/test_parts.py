@@ -20,7 +20,8 @@ WIDE: dict[str, Any] = {"hidden": [256, 256], "observations": 7, "dimensions": 3
     ("n", "largest", "parts"),
     [
         (512, 256 * 256, 2),  # 2⁹ · 2¹⁶ = 2²⁵ multiplications, 2²⁴ a part
-        (511, 256 * 256, 1),
+        (256, 256 * 256, 2),  # worth one part, but a second core would stand idle
+        (255, 256 * 256, 1),
         (1024, 256 * 256, 4),
         (64, 64 * 64, 1),
         (2048, 512 * 512, 4),  # 2²⁹ are worth 32, but four have 512 rows each

@@ -9,14 +9,22 @@ from amble.training.threads import torch_threads, update_threads, usable_cores
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "hidden_units", "shared"),
-    [(64, 64, False), (1024, 64, False), (2048, 512, True), (512, 256, True), (511, 256, False)],
+    ("batch_size", "hidden_units", "shared", "parts_shared"),
+    [
+        (64, 64, False, False),
+        (1024, 64, False, False),
+        (2048, 512, True, True),
+        (512, 256, True, True),
+        (511, 256, False, True),
+        (255, 256, False, False),
+    ],
 )
 def test_only_large_minibatches_are_shared(
-    batch_size: int, hidden_units: int, shared: bool, monkeypatch: pytest.MonkeyPatch
+    batch_size: int, hidden_units: int, shared: bool, parts_shared: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(threads, "usable_cores", lambda: 6)
     assert update_threads(batch_size, hidden_units) == (6 if shared else 1)
+    assert update_threads(batch_size, hidden_units, in_parts=True) == (6 if parts_shared else 1)
 
 
 def test_within_and_afterwards() -> None:

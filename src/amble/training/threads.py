@@ -14,12 +14,18 @@ import torch
 from amble.envs.backends.cores import usable_cores
 
 _WORTH_SHARING = 1024 * 128
-"""Outputs of one layer for one minibatch (samples · width) from which on a second thread pays."""
+"""Outputs of one layer for one minibatch (samples · width) from which on a second thread pays, where threads share
+each product (torch)."""
+_WORTH_PARTS = 256 * 256**2
+"""Multiplications of one layer's product (samples · width²) from which on it pays where threads share out parts of a
+minibatch (the fused learner)."""
 
 
-def update_threads(batch_size: int, hidden_units: int) -> int:
+def update_threads(batch_size: int, hidden_units: int, *, in_parts: bool = False) -> int:
     """Threads for gradient steps on minibatches of this size and networks of this width."""
-    return usable_cores() if batch_size * hidden_units >= _WORTH_SHARING else 1
+    outputs = batch_size * hidden_units
+    pays = outputs * hidden_units >= _WORTH_PARTS if in_parts else outputs >= _WORTH_SHARING
+    return usable_cores() if pays else 1
 
 
 @contextmanager

@@ -67,7 +67,9 @@ class Trainer(Learner):
             ends=isinstance(self.algorithm, PPO) and any(s.sees_ends for s in self.algorithm.signals),
         )
         self.update_threads = update_threads(
-            getattr(hyper, "batch_size", hyper.buffer_size), network.hidden_units
+            getattr(hyper, "batch_size", hyper.buffer_size),
+            network.hidden_units,
+            in_parts=self.acting is not None,
         )
         self._began = False
 

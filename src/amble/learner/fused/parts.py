@@ -24,9 +24,11 @@ _FEWEST_ROWS = 128
 def parts_of(n: int, largest: int) -> int:
     """Into how many parts to cut a minibatch of n samples where the largest layer has this many weights.
 
-    Four are enough for most machines; more are cut only where each has 512 rows.
+    What is worth one part is cut into two all the same, for a second core stands idle otherwise. Four are enough for
+    most machines; more are cut only where each has 512 rows.
     """
-    return max(1, min(n * largest // _WORTH_A_PART, n // _FEWEST_ROWS, max(4, n // 512)))
+    worth = n * largest // _WORTH_A_PART
+    return max(1, min(max(worth, 2 if worth else 1), n // _FEWEST_ROWS, max(4, n // 512)))
 
 
 def epoch_in_parts(
