@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
@@ -33,7 +32,6 @@ from amble.maths.surrogates import (
 )
 from amble.nets.actor_critic import Policy
 from amble.nets.critics import Critic
-from amble.nets.distributions import log_std
 
 # Where ML-Agents' linear schedule ends.
 _FINAL_EPSILON = 0.1
@@ -134,7 +132,6 @@ class PPO(Algorithm):
         rolled_back = not self.optimiser.is_finite()
         if rolled_back:
             self.optimiser.go_back(before)
-        self._hold_spread(env_steps)
         coefficient = self.kl_coefficient
         self._adapt_kl_coefficient(kl, desired_kl)
 
@@ -271,14 +268,6 @@ class PPO(Algorithm):
             self.optimiser.learning_rate = rate_at(env_steps, s, self.problem)
         final = min(_FINAL_EPSILON, s.epsilon)
         return scheduled(s.epsilon_schedule, s.epsilon, final, env_steps, self.problem.max_steps), beta
-
-    @torch.no_grad()
-    def _hold_spread(self, env_steps: int) -> None:
-        """σ ← min(σ, ceiling), where there is one."""
-        s, spread = self.settings, log_std(self.policy.head)
-        if s.final_std is not None and spread is not None:
-            ceiling = scheduled("linear", s.initial_std, s.final_std, env_steps, self.problem.max_steps)
-            spread.clamp_(max=math.log(ceiling))
 
     def _desired_kl(self, env_steps: int) -> float:
         """By its schedule; a KL goes with the square of the step, so the step is what falls linearly."""

@@ -99,12 +99,6 @@ class PPOHyperparameters(GradientHyperparameters):
         description="Epochs of an iteration stop when the estimate of KL(old‖new) passes this (nats), "
         "null for never. Usual: 0.01-0.05. Too small: almost every update is cut short.",
     )
-    final_std: Positive | None = Field(
-        default=None,
-        description="Where a ceiling on σ ends that begins at initial_std and falls linearly over the run; null for no "
-        "ceiling. Usual: 0.05-0.2. A policy that could do well goes on failing by its own noise without one; too "
-        "small: it stops exploring early.",
-    )
     mirror: Flag = Field(
         default=False,
         description="Whether half of each rollout, drawn anew, is learned from as it looks in a mirror, left and right "
@@ -136,19 +130,6 @@ class PPOHyperparameters(GradientHyperparameters):
                 f"does not fit: batch_size ({self.batch_size}) exceeds buffer_size ({self.buffer_size}), and "
                 f"a minibatch cannot hold more decisions than an iteration collects. Lower the first or "
                 f"raise the second.",
-            )
-        if self.final_std is not None and self.distribution == "beta":
-            raise contradiction(
-                "final_std",
-                "distribution",
-                "contradicts distribution: beta, which has no σ. Use distribution: gaussian, or leave it out.",
-            )
-        if self.final_std is not None and self.final_std > self.initial_std:
-            raise contradiction(
-                "final_std",
-                "initial_std",
-                f"exceeds initial_std ({self.initial_std:g}), and the ceiling falls from there. Lower the first or "
-                "raise the second.",
             )
         if self.mirror and self.distribution != "gaussian":
             raise contradiction(

@@ -33,8 +33,6 @@ can be masked.
 
 from __future__ import annotations
 
-from torch import nn
-
 from amble.nets.heads.beta import BetaHead
 from amble.nets.heads.categorical import BernoulliHead, CategoricalHead, MultiCategoricalHead
 from amble.nets.heads.gaussian import GaussianHead, SquashedGaussianHead
@@ -43,19 +41,6 @@ from amble.nets.heads.hybrid import HybridHead
 ContinuousHead = GaussianHead | SquashedGaussianHead | BetaHead
 DiscreteHead = CategoricalHead | MultiCategoricalHead | BernoulliHead
 Head = ContinuousHead | DiscreteHead | HybridHead
-
-
-
-def log_std(head: Head) -> nn.Parameter | None:
-    """(A,) log σ of a Gaussian, which no state changes; None where actions have none."""
-    match head:
-        case GaussianHead():
-            return head.log_std
-        case HybridHead():
-            return log_std(head.continuous)
-        case _:
-            return None
-
 
 __all__ = [
     "BernoulliHead",
@@ -68,5 +53,4 @@ __all__ = [
     "HybridHead",
     "MultiCategoricalHead",
     "SquashedGaussianHead",
-    "log_std",
 ]

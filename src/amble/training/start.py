@@ -10,7 +10,7 @@ import torch
 
 from amble.config import RunConfig, is_shipped, load_run
 from amble.errors import AmbleError, UsageError
-from amble.nets.distributions import Head, log_std
+from amble.nets.distributions import GaussianHead, Head, HybridHead
 from amble.training import files
 from amble.training.branch import Branch
 from amble.training.checkpoint import latest_checkpoint, load_checkpoint
@@ -62,13 +62,16 @@ def reset_std(head: Head, std: float) -> None:
     Raises:
         UsageError: its actions have none.
     """
-    spread = log_std(head)
-    if spread is None:
-        raise UsageError(
-            "checkpoint_settings.reset_std sets the σ of Gaussian actions, and this policy has none. Leave it out."
-        )
-    with torch.no_grad():
-        spread.fill_(math.log(std))
+    match head:
+        case GaussianHead():
+            with torch.no_grad():
+                head.log_std.fill_(math.log(std))
+        case HybridHead():
+            reset_std(head.continuous, std)
+        case _:
+            raise UsageError(
+                "checkpoint_settings.reset_std sets the σ of Gaussian actions, and this policy has none. Leave it out."
+            )
 
 
 def _start(run: RunDirectory, trainer: Learner, branch: Branch | None, init: Path | None) -> list[str]:
