@@ -138,4 +138,9 @@ def test_what_a_preset_says_of_our_bodies_is_not_said_of_builds(
     assert main(["train", "walker-behaviour", "--env", str(build), "--set", "rewards=null"]) == 0
     assert [config.env_settings.num_envs for config in taken] == [None, 3, 2, None]
     hyper = [config.behavior[1].hyperparameters for config in taken]
-    assert [isinstance(one, PPOHyperparameters) and one.mirror for one in hyper] == [False, False, True, False]
+    assert [isinstance(one, PPOHyperparameters) and one.mirror for one in hyper] == [
+        False,
+        False,
+        True,
+        False,
+    ]

@@ -56,7 +56,7 @@ def train(
     ] = None,
 ) -> int:
     """Train a policy from a preset, an ML-Agents run file or a Gymnasium id."""
-    from amble.config import Override, list_presets, load_run, run_from_env
+    from amble.config import Override, load_run, run_from_env
     from amble.unity.launch import is_build
 
     build = env is not None and is_build(env)
