@@ -83,7 +83,7 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
         Claim("speed", "speed", most=0.2, unit="m/s"),
         Claim("pitch of the feet", "foot_pitch", least=0.12, unit="rad"),
     ),
-    "cheer": (Claim("height of the hands", "hand_height", least=2.0, unit="standing heights"),),
+    "cheer": (Claim("height of the hands", "hand_height", least=1.8, unit="standing heights"),),  # the head's, hips bent
 }
 """Behaviour → what its name claims."""
 
