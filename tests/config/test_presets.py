@@ -34,6 +34,7 @@ NAMES = [
     "walker-behaviour",
     "walker-demo",
     "walker-release-21",
+    "walker-stride",
     "walker-terms",
 ]
 

@@ -29,8 +29,8 @@ def test_there_is_a_preset_for_each_behaviour_and_it_is_short() -> None:
         config = load_run(name)
         assert config.rewards is not None
         assert config.env_settings.env_kwargs["body"] == "release_19"  # the Walker's, on which it is based
-        # No mirror for one-sided rewards; more steps for what takes longer
-        own = {"hyperparameters": {"mirror"}, "max_steps": True}
+        # No mirror for one-sided rewards; more steps, and larger ones, for what takes longer
+        own = {"hyperparameters": {"mirror", "learning_rate"}, "max_steps": True}
         shared = load_run("walker-behaviour").behavior[1]
         assert config.behavior[1].model_dump(exclude=own) == shared.model_dump(exclude=own)
         assert config.checkpoint_settings.initialize_from == "walker"

@@ -83,7 +83,8 @@ CLAIMS: dict[str, tuple[Claim, ...]] = {
         Claim("speed", "speed", most=0.2, unit="m/s"),
         Claim("pitch of the feet", "foot_pitch", least=0.12, unit="rad"),
     ),
-    "cheer": (Claim("height of the hands", "hand_height", least=1.8, unit="standing heights"),),  # the head's, hips bent
+    # Where its head is as it goes, which is at 1.95 as it stands
+    "cheer": (Claim("height of the hands", "hand_height", least=1.8, unit="standing heights"),),
 }
 """Behaviour → what its name claims."""
 
