@@ -69,7 +69,7 @@ def test_they_are_those_of_the_trainer(tmp_path: Path, monkeypatch: pytest.Monke
             **{
                 "hyperparameters.buffer_size": 2048,
                 "hyperparameters.batch_size": 2048,
-                "network_settings.hidden_units": 64,
+                "network_settings.hidden_units": 128,
             },
         )
     )

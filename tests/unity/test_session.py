@@ -229,8 +229,9 @@ def test_an_environment_that_says_nothing() -> None:
 
 def test_an_environment_that_falls_silent() -> None:
     ours = session(timeout=0.3)
+    waiting = []  # kept: a call that nobody holds is cancelled
     with calling(ours.port) as caller:
-        caller.say(greeting())
+        waiting.append(caller.say(greeting()))
         with pytest.raises(PeerSilent, match="has not spoken for"):
             ours.greet(timeout=0.5)  # the greeting comes, and nothing after it
 
