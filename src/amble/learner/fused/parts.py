@@ -28,7 +28,9 @@ def parts_of(n: int, largest: int) -> int:
     most machines; more are cut only where each has 512 rows.
     """
     worth = n * largest // _WORTH_A_PART
-    return max(1, min(max(worth, 2 if worth else 1), n // _FEWEST_ROWS, max(4, n // 512)))
+    if worth == 0:
+        return 1
+    return max(1, min(max(worth, 2), n // _FEWEST_ROWS, max(4, n // 512)))
 
 
 def epoch_in_parts(
