@@ -469,3 +469,23 @@ class TestMirror:
             UsageError, match=r"hyperparameters\.mirror: this environment does not say what it looks like"
         ):
             trainer(**{"hyperparameters.mirror": True})
+
+    @pytest.mark.parametrize(
+        ("env_id", "more", "mirrored"),
+        [
+            ("Walker2d-v5", (), True),
+            ("Walker2d-v5", ("hyperparameters.distribution=beta",), False),  # whose actions have no image
+            ("Walker2d-v5", ("network_settings.memory.sequence_length=4",), False),  # nor what is remembered
+            ("Hopper-v5", (), False),  # its own mirror image
+            ("Pendulum-v1", (), False),  # does not say
+        ],
+    )
+    def test_auto_shows_one_where_there_is_one(
+        self, env_id: str, more: tuple[str, ...], mirrored: bool
+    ) -> None:
+        own = {"env_settings.backend": None, "hyperparameters.mirror": "auto"}
+        settings = {key: value for key, value in {**SMALL, **own}.items() if value is not None}
+        config = run_from_env(env_id, "ppo", [*(f"{key}={value}" for key, value in settings.items()), *more])
+        made = Trainer(config)
+        assert ("in a mirror" in made.algorithm.describe()) is mirrored
+        made.close()

@@ -136,7 +136,7 @@ def _of_our_bodies(run: str | None, source: str) -> list[Override]:
 
     if run not in {preset.name for preset in list_presets()}:
         return []
-    mirrored = getattr(load_run(run).behavior[1].hyperparameters, "mirror", False)
+    mirrored = getattr(load_run(run).behavior[1].hyperparameters, "mirror", False) is True
     return [
         Override("env_settings.num_envs", None, source),
         *([Override("hyperparameters.mirror", False, source)] if mirrored else []),

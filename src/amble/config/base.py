@@ -1,6 +1,6 @@
 """What every block of the run file shares: frozen, strict, no unknown keys, and the kinds of numbers."""
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -72,6 +72,7 @@ Positive = Annotated[float, Field(gt=0)]
 NonNegative = Annotated[float, Field(ge=0)]
 UnitInterval = Annotated[float, Field(ge=0, le=1)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
+FlagOrAuto = Annotated[Literal[True, False, "auto"], BeforeValidator(_flag)]
 Plain = Annotated[Any, AfterValidator(_plain)]
 
 Unsupported = Annotated[None, BeforeValidator(_refuse)]

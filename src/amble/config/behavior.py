@@ -173,7 +173,7 @@ class BehaviorSettings(Settings):
                 f"contradicts estimator {hyper.estimator}: the Q critic has no memory. Remove the block, or take "
                 "an estimator with V (baseline, td, gae) or none (total_return, reward_to_go).",
             )
-        if getattr(hyper, "mirror", False):
+        if getattr(hyper, "mirror", False) is True:
             raise contradiction(
                 ("network_settings", "memory"),
                 ("hyperparameters", "mirror"),

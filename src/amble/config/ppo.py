@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from amble.config.base import Count, Flag, NonNegative, Positive, refused_if_true
+from amble.config.base import Count, Flag, FlagOrAuto, NonNegative, Positive, refused_if_true
 from amble.config.dialects import ML_AGENTS_EPSILON, with_dialect
 from amble.config.hyperparameters import GradientHyperparameters, Schedule, contradiction
 
@@ -99,11 +99,12 @@ class PPOHyperparameters(GradientHyperparameters):
         description="Epochs of an iteration stop when the estimate of KL(old‖new) passes this (nats), "
         "null for never. Usual: 0.01-0.05. Too small: almost every update is cut short.",
     )
-    mirror: Flag = Field(
+    mirror: FlagOrAuto = Field(
         default=False,
         description="Whether half of each rollout, drawn anew, is learned from as it looks in a mirror, left and right "
-        "exchanged: for a body that says how it looks there (the Walker does) and a reward that is the same on both "
-        "sides. On where the reward is not: unlearns what it pays for. Off: slower, and often a limp.",
+        "exchanged: for a body that says how it looks there (the Walker and Gymnasium's MuJoCo runners do) and a "
+        "reward that is the same on both sides; auto: where the body says so. On where the reward is not: unlearns "
+        "what it pays for. Off: slower, and often a limp.",
     )
     value_coefficient: NonNegative = Field(
         default=0.5,
@@ -131,7 +132,7 @@ class PPOHyperparameters(GradientHyperparameters):
                 f"a minibatch cannot hold more decisions than an iteration collects. Lower the first or "
                 f"raise the second.",
             )
-        if self.mirror and self.distribution != "gaussian":
+        if self.mirror is True and self.distribution != "gaussian":
             raise contradiction(
                 "mirror",
                 "distribution",

@@ -19,6 +19,11 @@ class Exchange:
     index: Int[np.ndarray, "n"]
     sign: Float[np.ndarray, "n"]
 
+    @property
+    def is_identity(self) -> bool:
+        """Whether every x is its own mirror image."""
+        return bool((self.index == np.arange(len(self.index))).all() and (self.sign == 1).all())
+
 
 class Mirror(NamedTuple):
     """Of a body that is the same on both sides: from M·s, M·a leads to M·s', and pays what a pays in s."""
@@ -27,3 +32,8 @@ class Mirror(NamedTuple):
     """(O,)"""
     action: Exchange
     """(A,)"""
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether there is nothing to exchange, as in a planar body without limbs in pairs."""
+        return self.observation.is_identity and self.action.is_identity

@@ -95,7 +95,7 @@ def build_algorithm(
             minibatches,
             signals=signals,
             asides=cloning,
-            mirror=_build_mirror(policy, mirror) if hyper.mirror else None,
+            mirror=_build_mirror(policy, mirror, hyper),
         )
     if isinstance(hyper, A2CHyperparameters):
         return A2C(policy, critic(), hyper, problem, minibatches)
@@ -113,12 +113,19 @@ def build_algorithm(
     raise UsageError(f"No algorithm is built for trainer {behavior.trainer_type} here.")
 
 
-def _build_mirror(policy: Policy, mirror: BodyMirror | None) -> Mirror:
+def _build_mirror(policy: Policy, mirror: BodyMirror | None, hyper: PPOHyperparameters) -> Mirror | None:
+    """None where none is asked for, or there is nothing to exchange: every sample is its own mirror image."""
+    if hyper.mirror is False:
+        return None
+    if hyper.mirror == "auto" and (mirror is None or policy.memory_size or hyper.distribution != "gaussian"):
+        return None
     if mirror is None:
         raise UsageError(
             "hyperparameters.mirror: this environment does not say what it looks like in a mirror. amble/Walker-v0 "
-            "does; set it to false for others."
+            "and Gymnasium's MuJoCo runners (v5) do; set it to false or auto for others."
         )
+    if mirror.is_identity:
+        return None
 
     def exchange(one: BodyExchange) -> Exchange:
         return Exchange(

@@ -74,7 +74,7 @@ class BodyVectorEnv(VectorEnv, ABC):
     }
     camera: ClassVar[str | int] = -1  # a camera of the model, or -1 for MuJoCo's free one
     adjustable: ClassVar[Mapping[str, Limits]] = {}  # settings that can change from episode to episode
-    mirror: ClassVar[Mirror | None] = None  # of a body that is the same on both sides
+    mirror: Mirror | None = None  # of a body that is the same on both sides
 
     def __init__(
         self,

@@ -30,6 +30,7 @@ from jaxtyping import Bool, Float, Int, Shaped
 from amble.envs.bodies.base import BodyVectorEnv, Rows
 from amble.envs.bodies.gym.contact import ContactForces, with_contact_forces
 from amble.envs.bodies.gym.driven import Simulations
+from amble.envs.bodies.gym.mirror import model_mirror
 from amble.envs.bodies.published import BodySignals, MuJoCoSignals, Read
 from amble.envs.bodies.rendering import BodyRenderer
 from amble.errors import AmbleError, UsageError
@@ -310,6 +311,7 @@ class JudgedVectorEnv(GymVectorEnv):
             (part, self._field(part.field)[:, part.first : part.first + part.size])
             for part in self.observed()
         ]
+        self.mirror = model_mirror(self.model, [part[:3] for part in self.observed()])
 
     @abstractmethod
     def judge(self, before: Fields, after: Fields, actions: Shaped[np.ndarray, "n A"]) -> Judged:
