@@ -31,6 +31,7 @@ _CLOSE = 1e-6
 _FREE = mujoco.mjtJoint.mjJNT_FREE.value
 _SLIDE = mujoco.mjtJoint.mjJNT_SLIDE.value
 _HINGE = mujoco.mjtJoint.mjJNT_HINGE.value
+_MOVES_A_JOINT = mujoco.mjtTrn.mjTRN_JOINT.value
 
 # A field with a group of numbers for each body: their signs
 _BY_BODY: dict[str, tuple[float, ...]] = {
@@ -94,6 +95,8 @@ class _Sides:
     def action(self) -> Exchange:
         """M of the motors' controls."""
         m = self.model
+        if (m.actuator_trntype != _MOVES_A_JOINT).any():
+            raise _NoImage
         joint_of = m.actuator_trnid[:, 0]
         index, sign = [], []
         for motor in range(m.nu):
@@ -127,7 +130,7 @@ class _Sides:
             there = [other for other in free if np.allclose(self._places[other], place, atol=_CLOSE)]
             if not there:
                 raise _NoImage
-            # Of several in one place the other leg, not the same: they lie in the file's order, and so does `free`.
+            # Of several in one place another: a planar model's other leg.
             chosen = next((other for other in there if other != child), there[0])
             free.remove(chosen)
             self._pair(child, chosen)
@@ -171,7 +174,7 @@ class _Sides:
     def _by_joint(self, size: int, address: Int[np.ndarray, "joints"], free: tuple[float, ...]) -> Exchange:
         index, sign = np.zeros(size, int), np.ones(size, np.float32)
         for joint, image in enumerate(self.joint):
-            at, there = address[joint], address[image]
+            at, there = int(address[joint]), int(address[image])
             if self.model.jnt_type[joint] == _FREE:
                 index[at : at + len(free)] = np.arange(there, there + len(free))
                 sign[at : at + len(free)] = free
