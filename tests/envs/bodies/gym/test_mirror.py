@@ -101,6 +101,7 @@ def test_a_model_whose_sides_differ_has_no_image(tmp_path: Path) -> None:
         ('name="hip_1" pos="0.0 0.0 0.0" range="-30 30"', 'name="hip_1" pos="0.0 0.0 0.0" range="-30 40"'),
         ('fromto="0.0 0.0 0.0 0.4 0.4 0.0"', 'fromto="0.0 0.0 0.0 0.4 0.5 0.0"'),
         ('gear="150"', 'gear="140"'),
+        ('joint="hip_4"', 'jointinparent="hip_4"'),  # a motor that does not simply turn a joint
     ]:
         assert old in standing
         path = tmp_path / "lopsided.xml"
