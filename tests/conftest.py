@@ -23,6 +23,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "network_settings.hidden_units": 8,
         "network_settings.num_layers": 1,
         "max_steps": 64,
+        "checkpoint_interval": 32,
         "env_settings.seed": 0,
         "checkpoint_settings.results_dir": tmp_path_factory.mktemp("results"),
         "checkpoint_settings.run_id": "trained",

@@ -70,7 +70,7 @@ def train(run: str | Path | RunConfig, overrides: Sequence[str] = ()) -> Path:
 
 
 def load(run: str | Path) -> PortablePolicy:
-    """The trained policy of a run's directory, or the one that comes with a preset, by its name.
+    """The trained policy of a run's directory, as it was at a checkpoint (`RUN@STEP`), or a preset's, by its name.
 
     `policy.act(observations)` gives actions.
     """
@@ -80,7 +80,7 @@ def load(run: str | Path) -> PortablePolicy:
     folder = Path(run)
     if isinstance(run, str) and not folder.exists():
         folder = shipped_policy(run) or folder
-    return PortablePolicy.load(folder / "policy")
+    return PortablePolicy.of_run(folder)
 
 
 def evaluate(run: str | Path, episodes: int = 20, seed: int | None = None) -> dict[str, Any]:

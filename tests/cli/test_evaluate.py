@@ -35,6 +35,13 @@ def test_a_table_for_people(stand_in: Any, a_run: Path, capsys: pytest.CaptureFi
     assert capsys.readouterr().out.splitlines()[0] == "return_mean  12.5"
 
 
+@pytest.mark.usefixtures("a_run")
+def test_a_checkpoint_of_a_run(stand_in: Any) -> None:
+    calls = stand_in("amble.training.evaluate", "evaluate", RESULT)
+    assert main(["evaluate", "mine@2e6"]) == 0
+    assert calls == [((Path("results/mine@2e6"), 20, None), {})]
+
+
 @pytest.mark.parametrize(
     ("run", "message"),
     [
@@ -46,6 +53,7 @@ def test_a_table_for_people(stand_in: Any, a_run: Path, capsys: pytest.CaptureFi
             "min",
             "There is no run `min`, neither as a path nor below results/. The nearest runs there: `mine`.",
         ),
+        ("min@5", "There is no run `min`"),
         ("results", "results is not a run: it holds no run.yaml."),
     ],
 )

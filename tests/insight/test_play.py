@@ -139,6 +139,12 @@ def test_a_missing_package_is_named(
         play(run, video=tmp_path / "x.mp4", seconds=0.1)
 
 
+def test_a_checkpoint_has_a_film_of_its_own(run_of: Callable[[str], Path]) -> None:
+    run = run_of("CartPole-v1")
+    path, _, _ = played(Path(f"{run}@16"), seconds=0.1)
+    assert path == run / "video-16.mp4"
+
+
 def test_a_run_without_a_policy(tmp_path: Path) -> None:
     with pytest.raises(AmbleError, match="no policy is there"):
         play(tmp_path, seconds=0.1)

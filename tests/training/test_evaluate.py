@@ -1,6 +1,7 @@
 """Evaluation: whole episodes, shared out beforehand, the same for the same seed."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 
+import amble
 import amble.envs
 from amble.errors import AmbleError, UsageError
+from amble.training.checkpoint import load_checkpoint
 from amble.training.evaluate import MOST_ENVS, evaluate, play_episodes
 from amble.training.policy import PortablePolicy
 from factories import a_policy
@@ -86,6 +89,51 @@ class TestEvaluate:
     def test_a_run_without_a_policy(self, tmp_path: Path) -> None:
         with pytest.raises(AmbleError, match="no policy is there"):
             evaluate(tmp_path, 1, seed=0)
+
+
+class TestOfACheckpoint:
+    """`RUN@STEP`: the policy as it was then."""
+
+    def test_the_last_one_is_the_runs_policy(self, trained: Path) -> None:
+        assert evaluate(Path(f"{trained}@64"), 5, seed=1) == evaluate(trained, 5, seed=1)
+        assert evaluate(Path(f"{trained}@latest"), 5, seed=1) == evaluate(trained, 5, seed=1)
+
+    def test_an_earlier_one_is_another(self, trained: Path) -> None:
+        earlier, last = PortablePolicy.of_run(f"{trained}@32"), PortablePolicy.of_run(trained)
+        assert (earlier.spec["env_steps"], last.spec["env_steps"]) == (32, 64)
+        assert {**earlier.spec, "env_steps": 64} == last.spec
+        then, now = earlier.policy.state_dict(), last.policy.state_dict()
+        assert any(not torch.equal(then[name], now[name]) for name in now)
+        saved, _ = load_checkpoint(trained / "checkpoints/step-000000000032")
+        assert all(torch.equal(then[name], saved[f"policy.{name}"]) for name in then)
+
+    def test_from_python(self, trained: Path) -> None:
+        observation = np.ones((3, 4), np.float32)
+        earlier = PortablePolicy.of_run(f"{trained}@32")
+        assert amble.load(f"{trained}@32").act(observation).tolist() == earlier.act(observation).tolist()
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ("trained@40", "trained@40: .* has no checkpoint of step 40. The nearest is 32"),
+            ("nobody@32", "nobody@32: there is no run"),
+        ],
+    )
+    def test_what_is_not_there(self, trained: Path, text: str, words: str) -> None:
+        with pytest.raises(UsageError, match=words) as failure:
+            evaluate(trained.parent / text, 1, seed=0)
+        assert "--branch-from" not in str(failure.value)
+
+    def test_one_of_several_behaviours_is_not_played_alone(self, trained: Path, tmp_path: Path) -> None:
+        shutil.copytree(trained, tmp_path / "Striker")
+        (tmp_path / "run.yaml").write_text("")
+        with pytest.raises(UsageError, match="one of several behaviours, which act together"):
+            evaluate(tmp_path / "Striker@32", 1, seed=0)
+
+    def test_a_folder_with_an_at_in_its_name_is_a_run(self, trained: Path, tmp_path: Path) -> None:
+        shutil.copytree(trained, tmp_path / "mine@home")
+        assert evaluate(tmp_path / "mine@home", 2, seed=0) == evaluate(trained, 2, seed=0)
+        assert evaluate(tmp_path / "mine@home@32", 2, seed=0)["env_steps"] == 32
 
 
 class TestPortablePolicy:

@@ -9,11 +9,17 @@ from typing import Annotated, Any
 
 import typer
 
-from amble.cli.runs import find_policy, load_own_terms
+from amble.cli.runs import find_played, load_own_terms
 
 
 def evaluate(
-    run: Annotated[str, typer.Argument(metavar="RUN_DIR|PRESET", help="A run's folder or id, or a preset.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN_DIR[@STEP]|PRESET",
+            help="A run's folder or id, as it was at a checkpoint, or a preset.",
+        ),
+    ],
     episodes: Annotated[int, typer.Option(min=1, metavar="N", help="Episodes to play.")] = 20,
     seed: Annotated[int | None, typer.Option(min=0, metavar="S", help="Seed of the episodes.")] = None,
     terms: Annotated[
@@ -23,7 +29,7 @@ def evaluate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Play episodes with a trained policy (its mean action) and report the return."""
-    folder = find_policy(run, whole=True)
+    folder = find_played(run, whole=True)
     load_own_terms(terms)
 
     from amble.training.evaluate import evaluate as evaluate_run

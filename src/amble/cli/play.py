@@ -5,12 +5,18 @@ from typing import Annotated
 
 import typer
 
-from amble.cli.runs import find_policy, load_own_terms
+from amble.cli.runs import find_played, load_own_terms
 from amble.errors import UsageError
 
 
 def play(
-    run: Annotated[str, typer.Argument(metavar="RUN_DIR|PRESET", help="A run's folder or id, or a preset.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="RUN_DIR[@STEP]|PRESET",
+            help="A run's folder or id, as it was at a checkpoint, or a preset.",
+        ),
+    ],
     *,
     video: Annotated[
         Path | None,
@@ -38,7 +44,7 @@ def play(
     """Film a trained policy, or record its episodes."""
     if web:
         raise UsageError("`--web` is not available yet; `--video out.mp4` films the policy.")
-    folder = find_policy(run)
+    folder = find_played(run)
     load_own_terms(terms)
 
     if record_demo is not None:

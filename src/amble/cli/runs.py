@@ -54,6 +54,15 @@ def find_policy(name: str, *, whole: bool = False) -> Path:
     return shipped
 
 
+def find_played(name: str, *, whole: bool = False) -> Path:
+    """The same, and `RUN@STEP` for the policy as it was at a checkpoint of a run."""
+    run, at, step = name.rpartition("@")
+    if not at or any((folder / "run.yaml").is_file() for folder in (Path(name), RESULTS / name)):
+        return find_policy(name, whole=whole)
+    folder = find_run(run)
+    return folder.with_name(f"{folder.name}@{step}")
+
+
 def find_policy_folders(name: str) -> list[Path]:
     """The folder of a policy's files: given as it is, or `policy/` of a run; of several behaviours, that of each."""
     if (Path(name) / "policy.json").is_file():

@@ -36,9 +36,9 @@ def play(
     """Film the policy of a run.
 
     Args:
-        run: a run's directory; its `policy/` is played.
-        video: the MP4 to write; if None, `video.mp4` in the run's directory, or `<preset>.mp4` here for a
-            policy that comes with the package.
+        run: a run's directory; its `policy/` is played. `RUN@STEP` for that of a checkpoint.
+        video: the MP4 to write; if None, `video.mp4` in the run's directory (`video-STEP.mp4` of a checkpoint), or
+            `<preset>.mp4` here for a policy that comes with the package.
         seed: of the first episode.
         episodes: how many to show; as many as fit into `seconds` if None.
         seconds: simulated time after which the film ends; 20 if neither it nor `episodes` is given.
@@ -47,7 +47,7 @@ def play(
         The film's path.
     """
     run = Path(run)
-    policy = PortablePolicy.load(run / "policy")
+    policy = PortablePolicy.of_run(run)
     env_id = policy.spec["env_id"]
     if env_id == UNITY_ENV:
         raise UsageError(
@@ -60,7 +60,7 @@ def play(
     fps = float(env.metadata.get("render_fps", 30))
     rewarded = _by_its_own_reward(env, policy)
     frames_at_most = None if seconds is None else max(1, round(seconds * fps))
-    path = video or (Path(f"{run.name}.mp4") if is_shipped(run) else run / "video.mp4")
+    path = video or _place_of(run, policy)
     try:
         with _off_screen(env_id):
             return write_video(
@@ -68,6 +68,15 @@ def play(
             )
     finally:
         env.close()
+
+
+def _place_of(run: Path, policy: PortablePolicy) -> Path:
+    """Where a film goes that nobody named."""
+    if is_shipped(run):
+        return Path(f"{run.name}.mp4")
+    if run.exists():
+        return run / "video.mp4"
+    return run.with_name(run.name.rpartition("@")[0]) / f"video-{policy.spec['env_steps']}.mp4"  # RUN@STEP
 
 
 def _drawable(env_id: str, env_kwargs: dict[str, Any]) -> gymnasium.Env[Any, Any]:

@@ -29,7 +29,7 @@ def record(run: Path, path: Path, *, seed: int | None = None, episodes: int | No
     Actions are recorded as the environment takes them; choices count from 0.
 
     Args:
-        run: a run's directory; its `policy/` is played.
+        run: a run's directory; its `policy/` is played. `RUN@STEP` for that of a checkpoint.
         path: the `.demo` to write.
         seed: of the episodes; 0 if None.
         episodes: how many; 10 if None.
@@ -42,7 +42,7 @@ def record(run: Path, path: Path, *, seed: int | None = None, episodes: int | No
         raise UsageError(
             f"{path}: ML-Agents knows a demonstration by its ending; name a file that ends in .demo."
         )
-    portable = PortablePolicy.load(Path(run) / "policy")
+    portable = PortablePolicy.of_run(run)
     name = str(portable.spec["behavior"])
     env = amble.envs.make(portable.spec["env_id"], 1, **env_kwargs(portable.spec))
     recorder = _Recorder(portable.policy)

@@ -35,12 +35,13 @@ class Branch:
         return f"{self.run}@{self.step}"
 
 
-def find_branch(text: str, results_dir: Path | str) -> Branch:
+def find_branch(text: str, results_dir: Path | str, asked_by: str = "--branch-from ") -> Branch:
     """The checkpoint that `RUN@STEP` means; `RUN` alone and `RUN@latest` mean its newest.
 
     Args:
         text: RUN is a run's directory, or its id below `results_dir`.
         results_dir: where ids are looked for.
+        asked_by: what an error puts before `text`.
 
     Raises:
         UsageError: there is no such run or checkpoint; it names those there are.
@@ -51,7 +52,7 @@ def find_branch(text: str, results_dir: Path | str) -> Branch:
     path = next((p for p in (Path(results_dir) / name, Path(name)) if (p / "run.yaml").is_file()), None)
     if path is None:
         raise UsageError(
-            f"--branch-from {text}: there is no run `{name}`, neither in {results_dir}/ nor at that path."
+            f"{asked_by}{text}: there is no run `{name}`, neither in {results_dir}/ nor at that path."
         )
     checkpoints = {
         int(found.name.removeprefix("step-")): found
@@ -59,7 +60,7 @@ def find_branch(text: str, results_dir: Path | str) -> Branch:
         if not found.name.endswith(files.REPLACED)
     }
     if not checkpoints:
-        raise UsageError(f"--branch-from {text}: {path} holds no checkpoint yet.")
+        raise UsageError(f"{asked_by}{text}: {path} holds no checkpoint yet.")
     if step == "latest":
         return Branch(path, checkpoints[max(checkpoints)])
     wanted = _steps(step)
@@ -68,7 +69,7 @@ def find_branch(text: str, results_dir: Path | str) -> Branch:
     there = ", ".join(f"{found:,}".replace(",", "_") for found in sorted(checkpoints))
     near = "" if wanted is None else f" The nearest is {min(checkpoints, key=lambda s: abs(s - wanted))}."
     raise UsageError(
-        f"--branch-from {text}: {path} has no checkpoint of step {step}.{near} Its checkpoints: {there}; "
+        f"{asked_by}{text}: {path} has no checkpoint of step {step}.{near} Its checkpoints: {there}; "
         "`@latest` is the last of them."
     )
 

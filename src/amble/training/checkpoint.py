@@ -114,6 +114,11 @@ def load_checkpoint(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]
     )
 
 
+def below(tensors: Mapping[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    """The tensors whose names begin with `prefix`, by the rest of their names."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
 def checkpoint_versions(path: Path) -> dict[str, str]:
     """What wrote the checkpoint: version of `amble`, `torch`, `numpy`, `python`, and the `machine`.
 

@@ -29,7 +29,7 @@ def evaluate(run: Path, episodes: int, seed: int | None) -> dict[str, Any]:
     """Play whole episodes with the policy of a run.
 
     Args:
-        run: a run's directory; its `policy/` is played.
+        run: a run's directory; its `policy/` is played. `RUN@STEP` for that of a checkpoint.
         episodes: how many episodes to count, at least 1.
         seed: of the episodes; 0 if None.
 
@@ -45,7 +45,7 @@ def evaluate(run: Path, episodes: int, seed: int | None) -> dict[str, Any]:
         return _evaluate_together(within, episodes, seed)
     if (whole := run_around(run)) is not None:  # the others act with it, as they did when it learned
         return _evaluate_together(runs_within(whole), episodes, seed)[_behavior_of(run)]
-    policy = PortablePolicy.load(Path(run) / "policy")
+    policy = PortablePolicy.of_run(run)
     # A scene of Unity has as many agents as it has.
     count = 1 if policy.spec["env_id"] == UNITY_ENV else min(episodes, MOST_ENVS)
     env = env_of_policy(policy, count)

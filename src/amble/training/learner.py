@@ -17,6 +17,7 @@ from amble.errors import AmbleError, UsageError
 from amble.learner.choice import choose
 from amble.nets.critics import Critic
 from amble.training.build import build_algorithm, build_policy
+from amble.training.checkpoint import below
 from amble.training.lessons import Lessons
 from amble.training.policy import policy_spec
 from amble.training.seeds import Seeds
@@ -126,14 +127,14 @@ class Learner(ABC):
     def restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         """Go on from a checkpoint. The environments begin new episodes: Gymnasium has no way to save theirs."""
         self.load_weights(tensors)
-        self.algorithm.restore_optimiser(_below(tensors, "optimiser."))
+        self.algorithm.restore_optimiser(below(tensors, "optimiser."))
         self.env_steps, self.iteration = int(state["env_steps"]), int(state["iteration"])
         self.wall_seconds = float(state["wall_seconds"])
 
     def load_weights(self, tensors: dict[str, Tensor]) -> None:
         """Take networks and normalisers from a checkpoint of a run with the same ones; a new reward signal's stay."""
         for name, module in self.algorithm.networks.items():
-            saved = _below(tensors, f"{name}.")
+            saved = below(tensors, f"{name}.")
             if not saved and name not in ("policy", "critic", "q_critic"):
                 continue
             _fill(name, module, saved)
@@ -171,10 +172,6 @@ def _fill(name: str, module: nn.Module, tensors: dict[str, Tensor]) -> None:
             f"The checkpoint's {name} does not fit this run's networks: {' '.join(str(mismatch).split())}. Use the "
             "network_settings, the normalisation and the environment that it was made with."
         ) from mismatch
-
-
-def _below(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 def _device(name: str | None) -> torch.device:

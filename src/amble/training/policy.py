@@ -14,9 +14,13 @@ from torch import Tensor
 
 from amble.config import UNITY_ENV, RunConfig
 from amble.envs.parameters import Drawn, Value
+from amble.errors import UsageError
 from amble.nets.actor_critic import Policy
 from amble.nets.network import NetShape
+from amble.training.branch import find_branch
+from amble.training.checkpoint import below, load_checkpoint
 from amble.training.policy_files import read_policy
+from amble.training.run_directory import run_around
 from amble.training.spaces import space_from_json, space_to_json
 from amble.training.unity import scene_kwargs
 
@@ -93,7 +97,33 @@ class PortablePolicy:
     @classmethod
     def load(cls, directory: Path) -> PortablePolicy:
         """Read the policy in `directory`; AmbleError names a file that is missing or damaged."""
-        tensors, spec = read_policy(directory)
+        return cls._of(*read_policy(directory))
+
+    @classmethod
+    def of_run(cls, run: Path | str) -> PortablePolicy:
+        """The policy of a run, or as it was at one of its checkpoints, where `run` is `RUN@STEP`.
+
+        A checkpoint's acts in the environment as the run left it: lessons that ended later have ended for it too.
+
+        Raises:
+            UsageError: there is no such checkpoint, or it is of one of several behaviours, which act together.
+            AmbleError: a file is missing or damaged.
+        """
+        run = Path(run)
+        if "@" not in run.name or run.exists():
+            return cls.load(run / "policy")
+        branch = find_branch(str(run), "", asked_by="")
+        if run_around(branch.run) is not None:
+            raise UsageError(
+                f"{run}: is a checkpoint of one of several behaviours, which act together; only the latest of all of "
+                f"them can be played: name {branch.run}."
+            )
+        _, spec = read_policy(branch.run / "policy")
+        tensors, _ = load_checkpoint(branch.checkpoint)
+        return cls._of(below(tensors, "policy."), {**spec, "env_steps": branch.step})
+
+    @classmethod
+    def _of(cls, tensors: dict[str, Tensor], spec: dict[str, Any]) -> PortablePolicy:
         policy = Policy(
             space_from_json(spec["observation_space"]),
             space_from_json(spec["action_space"]),

@@ -36,6 +36,7 @@ _OURS = (
     "gait.png",
     "signals.npz",
     "video.mp4",
+    "video-*.mp4",
     "events.out.tfevents.*",
     ".tmp-*",
     *reversed(_MARKS),  # last, so that a deletion cut short can be asked for again
