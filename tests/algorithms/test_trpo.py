@@ -71,7 +71,7 @@ class TestEveryPolicy:
 
         monkeypatch.setattr(amble.algorithms.trpo, "backtrack", recorded)
         start = weights(trpo)
-        figures = trpo._improve_policy(samples, 0.0)
+        figures = trpo._improve_policy(samples, 1e-4, 0.0)
         assert figures["conjugate_gradient"] == "converged"
 
         def gradients(at: Tensor) -> tuple[Tensor, Tensor]:
@@ -112,6 +112,25 @@ def in_float64(trpo: TRPO, rollout: Rollout) -> Samples:
     if samples.policy_memory is not None:
         object.__setattr__(samples.policy_memory, "state", samples.policy_memory.state.double())
     return samples
+
+
+class TestShrinkingRegion:
+    """`delta_schedule: linear`: δ falls with the square of what is left, so that steps shorten linearly."""
+
+    def test_its_course(self) -> None:
+        trpo = a_trpo(delta=0.04, delta_schedule="linear", max_steps=1000)
+        for env_steps, delta in ((0, 0.04), (500, 0.04 * 0.505**2), (1000, 0.04 * 0.01**2)):
+            rollout = rollout_of(trpo, t=16, seed=env_steps)
+            old = distribution(trpo, rollout)
+            figures = trpo.update(rollout, env_steps)
+            assert figures["delta"] == pytest.approx(delta)
+            assert figures["line_search"] == "accepted"
+            kl = float(trpo.policy.head.kl(distribution(trpo, rollout), old).mean())
+            assert 0.2 * delta < kl <= delta * 1.01
+
+    def test_constant_unless_it_is_asked_for(self) -> None:
+        trpo = a_trpo(delta=0.04, max_steps=1000)
+        assert trpo.update(rollout_of(trpo, t=16), 1000)["delta"] == 0.04
 
 
 class TestRefused:

@@ -18,6 +18,7 @@ from amble.maths.fisher import fisher_product
 from amble.maths.flat import assign, flatten
 from amble.maths.importance import ratio
 from amble.maths.line_search import LineSearch, backtrack
+from amble.maths.schedules import scheduled
 from amble.maths.statistics import explained_variance, standardise
 from amble.maths.surrogates import surrogate
 from amble.nets.actor_critic import Policy
@@ -25,6 +26,8 @@ from amble.nets.critics import Critic
 
 _CG_TOLERANCE = 1e-5
 """Residual, as a share of the gradient, at which the direction is good enough."""
+_FINAL_STEP = 0.01
+"""Share of a first step's length that a last one has, where the trust region shrinks."""
 _ACCEPT_RATIO = 0.0
 """A step must improve the surrogate; how much of what the gradient promised it brings is logged, not asked for."""
 
@@ -56,6 +59,7 @@ class TRPO(Algorithm):
         """Improve the policy by one step within the trust region, then fit the critic; see `Algorithm.update`."""
         s, problem = self.settings, self.problem
         beta = beta_at(env_steps, s, problem)
+        delta = self._delta(env_steps)
 
         value, next_value = rollout.values(self.critic)
         advantage = gae(
@@ -74,7 +78,7 @@ class TRPO(Algorithm):
         samples = rollout.as_samples(advantage, self.critic.to_units(value_target))
         diagnostics = ImportanceDiagnostics(self.policy, samples)
 
-        figures = self._improve_policy(samples, beta)
+        figures = self._improve_policy(samples, delta, beta)
         value_loss, skipped = fit(
             lambda batch: self.critic(batch.observation, batch.critic_memory),
             samples,
@@ -89,6 +93,7 @@ class TRPO(Algorithm):
             "skipped_value_steps": skipped,
             "explained_variance": explained_variance(value, value_target),
             "value_mean": float(value.mean()),
+            "delta": delta,
             "beta": beta,
             **diagnostics.figures(),
         }
@@ -97,7 +102,13 @@ class TRPO(Algorithm):
         """In a few words, what becomes of a rollout."""
         return f"one step a rollout within a mean KL of {self.settings.delta:g}"
 
-    def _improve_policy(self, samples: Samples, beta: float) -> Figures:
+    def _delta(self, env_steps: int) -> float:
+        """δ after so many environment steps: with the square of what is left where it falls, for a step goes as √δ."""
+        s = self.settings
+        left = scheduled(s.delta_schedule, 1.0, _FINAL_STEP, env_steps, self.problem.max_steps)
+        return s.delta * left**2
+
+    def _improve_policy(self, samples: Samples, delta: float, beta: float) -> Figures:
         """E20: g = ∇L, x ≈ F⁻¹g by conjugate gradients, the step √(2δ / xᵀFx) x, shortened until it holds."""
         s = self.settings
         start = flatten(self.policy_parameters).detach().clone()
@@ -112,7 +123,7 @@ class TRPO(Algorithm):
         solved = conjugate_gradient(product, gradient, s.cg_iterations, _CG_TOLERANCE)
         direction = solved.solution
         curvature = float(direction @ product(direction))  # xᵀFx, twice the KL of x itself
-        length = (2 * s.delta / curvature) ** 0.5 if curvature > 0 else 0.0
+        length = (2 * delta / curvature) ** 0.5 if curvature > 0 else 0.0
 
         def moved(step: Float[Tensor, "P"]) -> tuple[float, float]:
             assign(self.policy_parameters, start + step)
@@ -125,7 +136,7 @@ class TRPO(Algorithm):
             length * direction,
             coefficient=s.backtrack_coefficient,
             max_backtracks=s.backtracks,
-            max_kl=s.delta,
+            max_kl=delta,
             expected_improvement=length * float(gradient @ direction),
             accept_ratio=_ACCEPT_RATIO,
         )

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from amble.config.base import Count, NonNegative, Positive
-from amble.config.hyperparameters import GradientHyperparameters, Hyperparameters
+from amble.config.hyperparameters import GradientHyperparameters, Hyperparameters, Schedule
 
 Estimator = Literal["total_return", "reward_to_go", "baseline", "q", "advantage", "td", "gae"]
 Q_ESTIMATORS: tuple[Estimator, ...] = ("q", "advantage")
@@ -95,8 +95,14 @@ class TRPOHyperparameters(_SeparateCritic):
 
     delta: Positive = Field(
         default=0.01,
-        description="δ, the largest mean KL(new‖old) of one iteration (nats). Usual: 0.001-0.03. Too small: slow; too "
+        description="δ, the largest mean KL(new‖old) of one iteration (nats). Usual: 0.001-0.05. Too small: slow; too "
         "large: the surrogate no longer tells the truth and steps are refused.",
+    )
+    delta_schedule: Schedule = Field(
+        default="constant",
+        description="Course of δ over max_steps (env steps): linear lets it fall with the square of what is left, so that "
+        "the steps themselves fall linearly to a hundredth. Constant goes on wandering where the return no longer rises; "
+        "linear makes a run's length part of its result.",
     )
     damping: NonNegative = Field(
         default=0.1,
