@@ -100,9 +100,9 @@ class TRPOHyperparameters(_SeparateCritic):
     )
     delta_schedule: Schedule = Field(
         default="constant",
-        description="Course of δ over max_steps (env steps): linear lets it fall with the square of what is left, so that "
-        "the steps themselves fall linearly to a hundredth. Constant goes on wandering where the return no longer rises; "
-        "linear makes a run's length part of its result.",
+        description="Course of δ over max_steps (env steps): linear lets it fall with the square of what is left, so "
+        "that the steps themselves fall linearly to a hundredth. Constant goes on wandering where the return no longer "
+        "rises; linear makes a run's length part of its result.",
     )
     damping: NonNegative = Field(
         default=0.1,
