@@ -16,7 +16,7 @@ MLAGENTS_LEARN_READY := $(MLAGENTS_LEARN)/.ready
 DEMO := results/walker-demo
 
 .PHONY: walker behaviours test test-peers test-unity-peers fuzz proto lint reproduce clean test-mlagents-learn
-.PHONY: bench bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium bench-a3c bench-learner bench-limit bench-scaling bench-peers bench-unity bench-exploration
+.PHONY: bench bench-lecture bench-walker bench-warnings bench-learning bench-ladder bench-spinup bench-gymnasium bench-a3c bench-learner bench-limit bench-scaling bench-peers bench-unity bench-exploration
 
 walker: $(READY)  ## teach the Walker to run at its target: 20 minutes, then a film and the learning curve
 	$(BIN)/amble train walker-demo --force
@@ -86,6 +86,12 @@ bench-limit: $(READY)  ## what physics and matrix products alone would take here
 
 bench-scaling: $(READY)  ## steps a second per number of environments and per width, as a picture: 10 minutes
 	$(BIN)/python benchmarks/scaling.py
+
+bench-lecture: $(READY)  ## the lecture's run file as it stands, in ML-Agents' dialect and in ours, 3 million decisions: 45 minutes of one core
+	OMP_NUM_THREADS=1 $(BIN)/amble compare benchmarks/lecture.yaml --vary hyperparameters.dialect=amble,ml-agents --seeds 1 --max-steps 3e6 --out results/lecture
+
+bench-walker: $(READY)  ## how soon the Walker walks: five seeds of 7.3 million decisions, every checkpoint evaluated: 2 hours
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/walker_learning.py $(ARGS)
 
 bench-spinup: $(READY)  ## Spinning Up's PPO on HalfCheetah: five seeds of a million steps
 	$(BIN)/python benchmarks/spinup_halfcheetah.py
