@@ -103,8 +103,8 @@ class PPOHyperparameters(GradientHyperparameters):
         default=False,
         description="Whether half of each rollout, drawn anew, is learned from as it looks in a mirror, left and right "
         "exchanged: for a body that says how it looks there (the Walker and Gymnasium's MuJoCo runners do) and a "
-        "reward that is the same on both sides; auto: where the body says so. On where the reward is not: unlearns "
-        "what it pays for. Off: slower, and often a limp.",
+        "reward that is the same on both sides; auto: where the body says so and the reward pays both sides alike. On "
+        "where a reward of one's own environment does not: unlearns what it pays for. Off: slower, and often a limp.",
     )
     value_coefficient: NonNegative = Field(
         default=0.5,

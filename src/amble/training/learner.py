@@ -21,6 +21,7 @@ from amble.training.checkpoint import below
 from amble.training.lessons import Lessons
 from amble.training.policy import policy_spec
 from amble.training.seeds import Seeds
+from amble.training.sides import usable_mirror
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class Learner(ABC):
             weights,
             self.minibatches,
             self.device,
-            mirror=getattr(env.unwrapped, "mirror", None),
+            mirror=usable_mirror(config, env),
         )
         chosen = choose(self.algorithm, config.torch_settings.learner, self.device)
         self.gradient_steps, self.acting = chosen.words, chosen.acting

@@ -6,6 +6,7 @@ import pytest
 from amble.envs.bodies.walker import OBSERVATION_NAMES, WalkerVectorEnv
 from amble.envs.bodies.walker.actions import ACTION_NAMES
 from amble.envs.bodies.walker.mirror import MIRROR
+from amble.envs.in_mirror import SignalsInMirror
 from amble.envs.mirror import Exchange
 
 
@@ -57,3 +58,34 @@ def test_mirrored_actions_lead_to_mirror_images(body: str) -> None:
         assert not terminated.any()
     moved = dict(zip(OBSERVATION_NAMES, observation[0], strict=True))
     assert abs(moved["handL.velocity.x"]) > 0.01, "a body that stays in the middle would prove nothing"
+
+
+@pytest.mark.parametrize(
+    ("body", "height", "tolerance"),
+    [("release_19", 0.0, 0.05), ("release_21", 30.0, 1e-5)],
+    ids=["on the ground", "in the air"],
+)
+def test_signals_of_mirror_images_are_mirror_images(body: str, height: float, tolerance: float) -> None:
+    """Of every signal that there is."""
+    env = WalkerVectorEnv(2, threads=1, body=body, random_yaw=False, target_speed_range=(2.0, 2.0))
+    source = env.publish()
+    images = env.signal_images()
+    source.watch(source.signals)
+    in_mirror = SignalsInMirror(source, images)
+    env.reset(seed=0)
+    env.target[:, :2] = [[8.0, 5.0], [8.0, -5.0]]
+    env.reset()
+    env.batch.qpos[:, 2] += height
+    rng = np.random.default_rng(0)
+    differ: set[str] = set()
+    for _ in range(6):
+        action = rng.uniform(-1.0, 1.0, 39).astype(np.float32)
+        env.step(np.stack([action, mirrored(MIRROR.action, action)]))
+        for name, signal in source.signals.items():
+            image, own = in_mirror.read(name), source.read(name)
+            bodies = -1 if signal.taken == "substeps" else 0
+            image, both = image.take(0, bodies), own.take([0, 1], bodies)
+            np.testing.assert_allclose(image, both.take(1, bodies), atol=tolerance, rtol=1e-3, err_msg=name)
+            if not np.allclose(both.take(0, bodies), both.take(1, bodies), atol=0.05):
+                differ.add(name)
+    assert {"heading_error", "velocity", "foot_ahead", "joint_speed", "joint_torque", "action"} <= differ

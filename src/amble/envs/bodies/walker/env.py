@@ -27,7 +27,7 @@ from amble.envs.bodies.single import SingleBodyEnv
 from amble.envs.bodies.walker.actions import ACTION_SIZE, ActionMap
 from amble.envs.bodies.walker.driven import Drive, Simulators, State, observe
 from amble.envs.bodies.walker.measures import WalkerSignals
-from amble.envs.bodies.walker.mirror import MIRROR
+from amble.envs.bodies.walker.mirror import MIRROR, signal_images
 from amble.envs.bodies.walker.model import UNITY_IN_WORLD, build
 from amble.envs.bodies.walker.observation import OBSERVATION_SIZE, places
 from amble.envs.bodies.walker.passes import Sizes, Task
@@ -35,6 +35,7 @@ from amble.envs.bodies.walker.settings import WalkerSettings
 from amble.envs.bodies.walker.signals import Signals
 from amble.envs.bodies.walker.skeleton import PART_ORDER, WELDED
 from amble.envs.bodies.walker.task import draw_targets
+from amble.envs.mirror import Exchange
 from amble.envs.parameters import Limits
 from amble.errors import EnvironmentFault
 
@@ -212,6 +213,10 @@ class WalkerVectorEnv(BodyVectorEnv):
 
     def _publish(self) -> BodySignals:
         return WalkerSignals(self)
+
+    def signal_images(self) -> dict[str, Exchange]:
+        """What becomes of its signals in the mirror, by name; of those left out, nothing."""
+        return signal_images(self.publish().signals)
 
     @property
     def _measures(self) -> WalkerSignals | None:

@@ -6,13 +6,16 @@ Unity's axes: x sideways, y up, z forward.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from amble.envs.bodies.walker.actions import STRENGTH_ORDER, TARGET_ORDER
 from amble.envs.bodies.walker.observation import OBSERVATION_NAMES
 from amble.envs.bodies.walker.skeleton import JOINTS
 from amble.envs.mirror import Exchange, Mirror
+from amble.rewards.signals import Signal
 
 _ARROW = {"": 1.0, "x": -1.0, "y": 1.0, "z": 1.0}
 _TURN = {"x": 1.0, "y": -1.0, "z": -1.0, "w": 1.0}
@@ -55,3 +58,36 @@ def _in_mirror(axis: Float[np.ndarray, "3"]) -> Float[np.ndarray, "3"]:
 
 
 MIRROR = Mirror(_observation(), _action())
+
+
+def signal_images(signals: Mapping[str, Signal]) -> dict[str, Exchange]:
+    """What becomes of the Walker's signals in the mirror, by name; of those left out, nothing."""
+    images = {"observation": MIRROR.observation, "action": MIRROR.action, "action_change": MIRROR.action}
+    for name, signal in signals.items():
+        if name in images:
+            continue
+        labels = signal.labels or (name,)
+        index = np.arange(len(labels)) if name == "velocity" else _swapped(labels)
+        exchange = Exchange(index, np.array([_sign(name, label) for label in labels]))
+        if not exchange.is_identity:
+            images[name] = exchange
+    return images
+
+
+def _swapped(labels: Sequence[str]) -> Int[np.ndarray, "n"]:
+    """Where each component's other side stands: `left`, `thighL` and `thighL_x` have one; the spine has none."""
+    place = {label: i for i, label in enumerate(labels)}
+    others = []
+    for label in labels:
+        part, joint, axis = label.partition("_")
+        others.append({"left": "right", "right": "left"}.get(label, _other_side(part) + joint + axis))
+    return np.array([place.get(other, i) for i, other in enumerate(others)])
+
+
+def _sign(name: str, label: str) -> float:
+    """-1 of what goes or turns to a side. A hinge's x bends; its y and z lean and twist."""
+    if name in ("heading_error", "spin_rate"):
+        return -1.0
+    if name == "velocity":
+        return -1.0 if label == "right" else 1.0
+    return -1.0 if name in ("joint_angle", "joint_speed") and label[-1] in "yz" else 1.0
