@@ -224,6 +224,10 @@ class TestSettings:
         ("settings", "message"),
         [
             ({"body": "release_20"}, r"body must be one of release_19, release_21; got 'release_20'"),
+            (
+                {"solver": "newtons"},
+                r"solver must be one of pgs, newton; got 'newtons' \(did you mean 'newton'\?\)",
+            ),
             ({"gravty": 9.81}, r"no setting 'gravty' \(did you mean 'gravity'\?\)"),
             ({"timestep": 0.0}, r"timestep must be a positive number; got 0.0"),
             ({"spring": "stiff"}, r"spring must be a number; got 'stiff'"),

@@ -70,6 +70,9 @@ def _negated(axis: Shaped[np.ndarray, "3"]) -> Vector:
     return (x, y, z)
 
 
+_SOLVERS = {"pgs": mujoco.mjtSolver.mjSOL_PGS, "newton": mujoco.mjtSolver.mjSOL_NEWTON}
+
+
 def build(settings: WalkerSettings) -> mujoco.MjModel:
     """Compile the Walker on its platform."""
     skeleton = settings.skeleton
@@ -81,7 +84,7 @@ def build(settings: WalkerSettings) -> mujoco.MjModel:
     option.gravity = (0.0, 0.0, -settings.gravity)
     option.integrator = mujoco.mjtIntegrator.mjINT_DISCRETE
     option.cone = mujoco.mjtCone.mjCONE_ELLIPTIC  # the pyramidal one is not symmetric left to right here
-    option.solver = mujoco.mjtSolver.mjSOL_PGS  # as PhysX does; a quarter quicker here than Newton
+    option.solver = _SOLVERS[settings.solver]
     option.iterations = settings.solver_iterations
     option.ls_iterations = 10
     spec.stat.extent = 6 * skeleton.start_height  # about the region that shadows fall in
