@@ -15,7 +15,7 @@ from amble.training.sides import one_sided, usable_mirror
 def asked(preset: str, *overrides: str) -> tuple[Any, Any]:
     """The run file of a preset, and what `usable_mirror` makes of it."""
     config = load_run(preset, overrides)
-    env = amble.envs.make(str(config.env_settings.env_id), 1, threads=1)
+    env: Any = amble.envs.make(str(config.env_settings.env_id), 1, threads=1)
     return env.unwrapped.mirror, usable_mirror(config, env)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 import numpy as np
 from gymnasium.vector import VectorEnv
@@ -10,6 +11,7 @@ from jaxtyping import Bool, Float
 
 import amble.envs
 from amble.config import RewardSettings, RunConfig, TermSettings
+from amble.envs.bodies.base import BodyVectorEnv
 from amble.envs.in_mirror import SignalsInMirror
 from amble.envs.mirror import Exchange, Mirror
 from amble.errors import UsageError
@@ -56,8 +58,11 @@ def one_sided(config: RunConfig, rewards: RewardSettings) -> str | None:
         str(settings.env_id), _BODIES, threads=1, **{**settings.env_kwargs, **config.constant_parameters}
     )
     try:
-        images = getattr(env.unwrapped, "signal_images", None)
-        return None if images is None else _first_difference(env, _unscheduled(rewards), images())
+        body = env.unwrapped
+        images = getattr(body, "signal_images", None)
+        if images is None or not isinstance(body, BodyVectorEnv):
+            return None
+        return _first_difference(body, _unscheduled(rewards), images())
     except RewardFault:
         return None  # the run itself meets it, and says so
     finally:
@@ -67,7 +72,7 @@ def one_sided(config: RunConfig, rewards: RewardSettings) -> str | None:
 def _unscheduled(rewards: RewardSettings) -> RewardSettings:
     """Every term at work from the beginning."""
 
-    def at_work(terms: dict[str, TermSettings]) -> dict[str, TermSettings]:
+    def at_work(terms: Mapping[str, TermSettings]) -> dict[str, TermSettings]:
         return {
             label: term.model_copy(update={"weight": term.weight or 1.0, "schedule": []})
             for label, term in terms.items()
@@ -78,8 +83,9 @@ def _unscheduled(rewards: RewardSettings) -> RewardSettings:
     )
 
 
-def _first_difference(env: VectorEnv, rewards: RewardSettings, images: dict[str, Exchange]) -> str | None:
-    body = env.unwrapped
+def _first_difference(
+    body: BodyVectorEnv, rewards: RewardSettings, images: Mapping[str, Exchange]
+) -> str | None:
     source = body.publish()
     engine, in_mirror = RewardEngine(rewards, source), RewardEngine(rewards, SignalsInMirror(source, images))
     found: list[str] = []
@@ -98,10 +104,10 @@ def _first_difference(env: VectorEnv, rewards: RewardSettings, images: dict[str,
         return paid, over
 
     body.referee = judge
-    env.reset(seed=0)
-    env.action_space.seed(0)
+    body.reset(seed=0)
+    body.action_space.seed(0)
     for _ in range(_DECISIONS):
-        env.step(env.action_space.sample())
+        body.step(body.action_space.sample())
         if found:
             return found[0]
     return None
