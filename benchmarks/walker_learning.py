@@ -90,7 +90,7 @@ def judge(run: Path) -> tuple[list[Moment], list[Band]]:
     if kept.exists():
         known = json.loads(kept.read_text())
         return [Moment(**row) for row in known["moments"]], [Band(**row) for row in known["bands"]]
-    clock = {row["env_steps"]: row["wall_seconds"] for row in read_metrics(run)}
+    clock: dict[Any, Any] = {row["env_steps"]: row["wall_seconds"] for row in read_metrics(run)}
     moments = []
     for checkpoint in sorted(list_checkpoints(run / "checkpoints")):
         step = int(checkpoint.name.removeprefix("step-"))
