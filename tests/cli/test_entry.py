@@ -93,7 +93,7 @@ def test_an_unknown_option_gets_the_nearest_name(capsys: pytest.CaptureFixture[s
 
 def test_a_bad_or_missing_value_names_the_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert "Invalid value for '--seed'" in refused(capsys, "train", "walker", "--seed", "x")
-    assert "Missing argument 'RUN_DIR|PRESET'" in refused(capsys, "evaluate")
+    assert "Missing argument 'RUN_DIR[@STEP]|PRESET'" in refused(capsys, "evaluate")
 
 
 class Refused(AmbleError):
